@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crawled_project import ROOT, machine
@@ -47,8 +48,9 @@ def digests(numbers: np.ndarray, digits: int, *, kind: int) -> pl.Series:
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # the finaliser of splitmix64
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         mixed ^= mixed >> np.uint64(31)
-    text = np.ascontiguousarray(mixed).astype(">u8").tobytes().hex().encode("ascii")
-    return pl.Series(np.frombuffer(text, f"S{digits}").astype(f"U{digits}"))
+    text = mixed.astype(">u8").tobytes().hex().encode("ascii")
+    ends = pa.py_buffer(np.arange(0, len(text) + 1, digits, dtype=np.int64))
+    return pl.Series(pa.LargeStringArray.from_buffers(len(numbers), ends, pa.py_buffer(text)))
 
 
 def faces(numbers: np.ndarray) -> pl.DataFrame:
@@ -117,8 +119,10 @@ def crawl_tables(workspace: ProjectPaths, rows: int) -> None:
                 outcome=pl.lit("stored"),
             )
 
-    for name in ("evidence", "images", "fetches"):
-        written(workspace.table("crawl", name), pictures())
+    evidence = workspace.table("crawl", "evidence")
+    written(evidence, pictures())
+    for name in ("images", "fetches"):
+        os.link(evidence, workspace.table("crawl", name))
 
 
 def versions(old: ProjectPaths, new: ProjectPaths, rows: int) -> None:

@@ -34,6 +34,7 @@ REAL = ROOT.parent / "shared" / "data"
 SETS = ("orl", "lfw", "fairface")
 MIN_PICTURES, MAX_PICTURES = 5, 10
 FAIRFACE_TEST = 1000
+FAIRFACE_TASKS = ("gender", "race", "age")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def attributes(folder: Path, *, count: int, size_px: int) -> Iterator[Labelled]:
     digests = [hashlib.sha256(files.read(file)).hexdigest() for file in table["file"]]
     chosen = table[sorted(np.unique(digests, return_index=True)[1])].sample(count, seed=0, shuffle=True)
     pictures = np.stack([decoded(files.read(file), size_px) for file in chosen["file"]])
-    for task in ("gender", "race", "age"):
+    for task in FAIRFACE_TASKS:
         labels = fairface.ATTRIBUTES[task]
         yield Labelled(
             task, labels, pictures, roster_contradictions.label_numbers(chosen[task], labels), per_label=False
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--size-px", type=int, default=64)
     parser.add_argument("--fairface", type=int, default=2000, help="training pictures of FairFace")
+    parser.add_argument("--tasks", nargs="+", choices=FAIRFACE_TASKS, default=list(FAIRFACE_TASKS), help="of FairFace")
     parser.add_argument("--results", type=Path, help="file that keeps the finished trainings")
     arguments = parser.parse_args()
     recipes = config.load(ROOT / "params.yaml").train.recipes
@@ -145,6 +147,8 @@ def main() -> None:
         store = run_figures.RunStore(arguments.results or Path(scratch) / "results.json")
         for name in arguments.sets:
             for data in read(name, arguments):
+                if name == "fairface" and data.task not in arguments.tasks:
+                    continue
                 for recipe in arguments.recipes:
                     finished, images = [], {}
                     for seed in arguments.seeds:

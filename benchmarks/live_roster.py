@@ -8,7 +8,8 @@ point; the second one ends. Printed is what it said, and every change that did n
 
 `cost`: a full crawl, then weeks in each of which 2 % of the pages change, under the default policy (sources are asked
 after 7 days, and after twice as long each time that they are unchanged, up to 28; people are searched for after 28).
-The first visit is in a week that depends on the person. At the end, a run with nothing due.
+Each person has an own day in 28, on which all of the pictures are visited, and new ones are searched for. At the end, a
+run with nothing due.
 The web is served by a process of its own, as the live one is. Bytes are those of all requests and answers, headers
 included; processor time is that of the crawl, in one process, which has at most 32 people. The second half of the weeks
 counts, when the policy has settled.
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -152,17 +153,6 @@ def write_web(folder: Path, given: argparse.Namespace, *, week: int) -> None:
     recorded_web.write(folder, responses)
 
 
-def _stagger_searches(workspace: ProjectPaths) -> None:
-    """Put the searches of a quarter of the identities each one, two and three weeks back, as after months of weeks."""
-    table = visits.read(workspace.stage("crawl"))
-    weeks_back = pl.int_range(pl.len()) % 4
-    earlier = pl.col("visited_at") - pl.duration(days=7 * weeks_back)
-    is_search = pl.col("image_id").is_null()
-    table.with_columns(visited_at=pl.when(is_search).then(earlier).otherwise("visited_at")).write_parquet(
-        workspace.table("crawl", "visits")
-    )
-
-
 def _clock(now: datetime) -> type[datetime]:
     """A datetime whose `now` is that time."""
 
@@ -185,14 +175,15 @@ def cost(given: argparse.Namespace) -> int:
         csv_files.write(workspace.roster, [("identity", "name", "race", "gender", "age"), *rows])
         write_web(web, given, week=0)
         full_s, full_bytes = crawled(workspace, web, None)
-        _stagger_searches(workspace)
         costs = []
         for week in range(1, given.weeks + 1):
             write_web(web, given, week=week)
             policy = Watch()
             now = datetime.now(UTC) + timedelta(days=7 * week)
             due = visits.Due(now, policy.recheck_days, policy.recheck_max_days, policy.search_days)
-            with patch("mtf.crawl.revisit.datetime", _clock(now)), patch("mtf.crawl.page_client.datetime", _clock(now)):
+            with ExitStack() as stack:
+                for module in ("revisit", "page_client", "unopened_shards"):
+                    stack.enter_context(patch(f"mtf.crawl.{module}.datetime", _clock(now)))
                 costs.append(crawled(workspace, web, due))
             asked = visits.read(workspace.stage("crawl")).filter(pl.col("visited_at") >= now - timedelta(days=1))
             counts = dict(asked.drop_nulls("image_id")["page"].value_counts(sort=True).iter_rows())

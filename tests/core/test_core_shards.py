@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -47,6 +48,39 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.tar", "b.tar"):
         write_shard(tmp_path / name, one=b"1")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+def test_a_shard_has_the_bytes_and_the_members_that_tarfile_writes_and_finds(tmp_path: Path) -> None:
+    names = ["a.jpg", "n" * 100, "n" * 101, "ü.jpg", f"{'0' * 64}.page.gz"]
+    sizes = (0, 1, 512, 513, 20_000)
+    files = [(name, bytes([size % 251]) * size) for name, size in zip(names, sizes, strict=True)]
+    ascii_files = [each for each in files if each[0].isascii() and len(each[0]) <= 100]
+    for number, content in enumerate((files, ascii_files)):
+        path, other = tmp_path / f"{number}.tar", tmp_path / f"{number}-other.tar"
+        with shards.writing(path, "d" * 64) as shard:
+            places = [shard.add(*each) for each in content]
+            shard.finish(pl.DataFrame({"x": [1]}))
+        rows = shards.read_member(path, shards.ROWS)
+        with tarfile.TarFile(other, "w", format=tarfile.PAX_FORMAT) as tar:
+            for name, data in ((shards.DIGEST, b"d" * 64), *content, (shards.ROWS, rows)):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        assert path.read_bytes() == other.read_bytes()
+        with tarfile.open(path) as tar:
+            assert shards.members(path) == {info.name: (info.offset_data, info.size) for info in tar}
+        assert [shards.members(path)[name] for name, _ in content] == places
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 10_240, b"no tar" * 200])
+def test_members_of_what_is_no_shard_are_those_that_tarfile_finds(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "ana.tar"
+    path.write_bytes(damage)
+    if any(damage) or not damage:
+        with pytest.raises(tarfile.TarError):
+            shards.members(path)
+    else:
+        assert shards.members(path) == {}
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden"])

@@ -17,8 +17,16 @@ from host_log import HostLog, LoggedHosts, serving
 from mtf.config import Crawl
 from mtf.core.errors import BadInput, MtfError
 from mtf.crawl import crawler, host_leases, worker_processes
-from mtf.crawl.host_leases import SharedHosts
-from mtf.crawl.host_scheduler import HostGranted, HostPace, HostScheduler, HostWanted, ReturnHost, WantHost
+from mtf.crawl.host_leases import LeasedPacing, SharedHosts
+from mtf.crawl.host_scheduler import (
+    UNKNOWN_DELAY_S,
+    HostGranted,
+    HostPace,
+    HostScheduler,
+    HostWanted,
+    ReturnHost,
+    WantHost,
+)
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.work import Do, Work
@@ -70,10 +78,7 @@ def web() -> HostLog:
     return HostLog({"/robots.txt": (200, {}, robots)} | {f"/{number}.jpg": (200, {}, b"x") for number in range(6)})
 
 
-def test_no_two_processes_are_at_one_host_at_once_and_robots_is_requested_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(host_leases, "TENURE_S", 0.0)  # of this process; the others keep a host for up to a second
+def test_no_two_processes_are_at_one_host_at_once_and_robots_is_requested_once(tmp_path: Path) -> None:
     gates = [f"gate-{number}.example" for number in range(12)]
     gated = [[f"http://{gate}/0.jpg", *urls] for gate, urls in zip(gates, items(12), strict=True)]
     log = web()
@@ -140,6 +145,53 @@ def test_a_worker_that_ends_frees_its_hosts_and_waits_for_none() -> None:
     assert hosts.remove("b") == []
     assert [worker for worker, _ in hosts.remove("a")] == ["c"]
     assert hosts.handle("a", ReturnHost("h", HostPace())) == [], "what a removed worker still says counts for nothing"
+
+
+def test_a_host_whose_time_ends_between_two_requests_changes_hands() -> None:
+    """The first request ends in time, and the next one finds that the time is over: it has to return the host."""
+    clock = Clock()
+    sent: list[object] = []
+
+    async def two_requests() -> None:
+        crawl = CRAWL.model_copy(update={"per_host_concurrency": 1})
+        pacing = LeasedPacing(crawl, sent.append, concurrency=4, clock=clock)
+        is_answered = asyncio.Event()
+
+        async def request(wait: bool) -> None:
+            async with pacing.turn("h"):
+                if wait:
+                    await is_answered.wait()
+
+        first, second = asyncio.create_task(request(wait=True)), asyncio.create_task(request(wait=False))
+        await asyncio.sleep(0)
+        pacing.deliver(HostGranted("h", None))
+        pacing.deliver(HostWanted("h"))
+        is_answered.set()
+        await asyncio.sleep(0)
+        clock.now += host_leases.TENURE_S[1]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [type(each) for each in sent] == [WantHost, ReturnHost, WantHost]
+        pacing.deliver(HostGranted("h", None))
+        await asyncio.wait_for(asyncio.gather(first, second), 5)
+
+    asyncio.run(two_requests())
+
+
+def test_a_host_of_a_worker_that_ended_is_taken_for_one_that_was_just_asked() -> None:
+    clock = Clock()
+    hosts = scheduler(clock)
+    pace = HostPace(delay_s=2.0, held_s=30.0, held_by=429, demanded_s=30.0)
+    hosts.handle("a", WantHost("h"))
+    hosts.handle("a", ReturnHost("h", pace))
+    hosts.handle("b", WantHost("h"))
+    hosts.handle("b", WantHost("never returned"))
+    clock.now += 5.0
+    hosts.remove("b")
+    after = HostPace(delay_s=2.0, next_start_s=2.0, held_s=25.0, held_by=429, demanded_s=30.0)
+    assert hosts.handle("c", WantHost("h")) == [("c", HostGranted("h", after))]
+    unknown = HostPace(next_start_s=UNKNOWN_DELAY_S)
+    assert hosts.handle("c", WantHost("never returned")) == [("c", HostGranted("never returned", unknown))]
 
 
 WITHOUT_TIMES = ("fetched_at", "checked_at", "heard_at")

@@ -135,7 +135,7 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
     run = crawled.workspace.shard("crawl", "ana")
     fetches = list(store.load(run).fetches.values())
     week = Due(now + timedelta(days=7, seconds=-5), recheck_days=7, recheck_max_days=7, search_days=7)
-    assert len(week.pictures(IdentityVisits(), fetches)) == 4 and week.search(IdentityVisits(), fetches)
+    assert len(week.pictures(IdentityVisits(), fetches)) == 4 and week.search(IdentityVisits(), "ana", fetches)
     image_id = fetches[0].image_id
     visits.append(
         stage, "ana", [visits.Visit(image_id, fetches[0].candidate.url, now, "gone", "gone")], searched_at=now
@@ -145,15 +145,35 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
     found = visits.by_identity(visits.read(stage))["ana"]
     assert found.pictures[image_id] == now and found.searched_at == now
     soon = Due(now + timedelta(days=6), recheck_days=7, recheck_max_days=28, search_days=7)
-    assert not soon.pictures(found, fetches) and not soon.search(found, fetches)
-    quiet = IdentityVisits(pictures=dict.fromkeys(ids := [each.image_id for each in fetches], now))
-    for unchanged, days in ((0, 7), (1, 14), (2, 28), (9, 28)):
-        quiet.unchanged = dict.fromkeys(ids, unchanged)
-        due = [Due(now + timedelta(days=d), 7, 28, 7).pictures(quiet, fetches) for d in (days - 1, days)]
-        assert [len(each) for each in due] == [0, 4]
+    assert not soon.pictures(found, fetches) and not soon.search(found, "ana", fetches)
     crawled.run_with({}, due=True)
     assert not (stage / visits.JOURNAL).exists()
     assert visits.read(stage).filter(pl.col("image_id").is_null())["visited_at"].to_list() == [now]
+
+
+def own_days(who: str, now: datetime) -> list[int]:
+    """The days from now on, of the next 60, on which pictures are due that would otherwise not be."""
+    quiet = IdentityVisits(pictures={"0" * 64: now}, unchanged={"0" * 64: 9})
+    weeks = (Due(now + timedelta(days=day), 7, 28, 28) for day in range(60))
+    due = [day for day, each in enumerate(weeks) if each.is_due(who, "0" * 64, now, quiet)]
+    return [day for day in due if day - 1 not in due]
+
+
+def test_a_picture_is_due_after_twice_the_time_and_on_the_own_day_of_its_person_but_never_later_than_permitted():
+    now, picture = datetime.now(UTC), "0" * 64
+    who = next(f"person-{n}" for n in range(99) if own_days(f"person-{n}", now)[0] >= 28)
+    for unchanged, days in ((0, 7), (1, 14), (2, 28), (9, 28)):
+        quiet = IdentityVisits(pictures={picture: now}, unchanged={picture: unchanged})
+        due = [Due(now + timedelta(days=d), 7, 28, 28).is_due(who, picture, now, quiet) for d in (days - 1, days)]
+        assert due == [False, True]
+    early = next(f"person-{n}" for n in range(99) if 8 <= own_days(f"person-{n}", now)[0] <= 20)
+    first = own_days(early, now)[0]
+    for visited in (now, now + timedelta(days=first - 7)):
+        quiet = IdentityVisits(searched_at=now, pictures={picture: visited}, unchanged={picture: 9})
+        after = Due(now + timedelta(days=first), 7, 28, 28)
+        assert after.is_due(early, picture, now, quiet) and after.is_search_due(quiet, early, None)
+    just_seen = IdentityVisits(pictures={picture: now + timedelta(days=first - 6)}, unchanged={picture: 9})
+    assert not after.is_due(early, picture, now, just_seen)
 
 
 def test_first_visits_are_spread_over_the_weeks_and_none_is_later_than_permitted():
@@ -163,3 +183,5 @@ def test_first_visits_are_spread_over_the_weeks_and_none_is_later_than_permitted
     due = [sum(week.is_due(person, "0" * 64, now, IdentityVisits()) for person in people) for week in weeks]
     assert due[-1] == 400
     assert all(70 < after - before < 130 for before, after in itertools.pairwise([0, *due]))
+    searches = [sum(week.is_search_due(IdentityVisits(), person, now) for person in people) for week in weeks]
+    assert searches == due, "a person is searched for on the day of the pictures"

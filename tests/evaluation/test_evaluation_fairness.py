@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score
 
 from mtf.config import Fairness
 from mtf.core.errors import BadInput
-from mtf.evaluation import fairness
+from mtf.evaluation import fairness, group_tests
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"colour": ["red", "blue"], "shape": ["round", "square"]}
@@ -153,6 +153,25 @@ def test_where_no_group_differs_one_is_called_the_worst_in_at_most_one_case_of_t
         named += summary_of(pl.concat(parts), list(sizes), seed=seed)["worst_group"] is not None
     # 5 % of 200 are 10; more than 17 have a probability under 1 %.
     assert named <= 17
+
+
+def test_a_different_number_of_pictures_for_each_person_makes_no_group_the_worst() -> None:
+    """The share of a person with one picture is 0 or 1, which does not make the group that has such people worse."""
+    rng = np.random.default_rng(4)
+    named = 0
+    for seed in range(100):
+        groups = {str(n): (rng.binomial(n, 0.9, 30), np.full(30, n)) for n in (1, 6, 20)}
+        named += min(lower for lower, _ in group_tests.lower_and_higher(groups, seed=seed).values()) <= 0.05
+    # 5 % of 100 are 5; more than 12 have a probability under 0.2 %. People that change places as they are: 30.
+    assert named <= 12
+
+
+def test_people_without_a_case_change_nothing() -> None:
+    groups = {"x": (np.array([1, 3, 2, 2]), np.array([4, 4, 2, 4])), "y": (np.array([3, 4, 4]), np.array([4, 4, 5]))}
+    padded = {name: tuple(np.append(part, [0, 0]) for part in counts) for name, counts in groups.items()}
+    empty = {"z": (np.zeros(2), np.zeros(2))}
+    found = group_tests.lower_and_higher(padded | empty, seed=1)
+    assert found == group_tests.lower_and_higher(groups, seed=1) | {"z": (1.0, 1.0)}
 
 
 def test_a_group_that_is_worse_is_named_though_it_has_few_people() -> None:

@@ -34,9 +34,11 @@ def of_all_pairs(values: np.ndarray, distance: int) -> np.ndarray:
     return np.array(near, np.int64).reshape(-1, 2)
 
 
-@pytest.fixture
-def index_always(monkeypatch):
+@pytest.fixture(params=["lists", "tables"])
+def index_always(request, monkeypatch):
+    """The index for any number of hashes, with each of its two ways to compare."""
     monkeypatch.setattr(hamming_index, "FEW", 0)
+    monkeypatch.setattr(hamming_index, "MANY", 0 if request.param == "tables" else 10**9)
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, 3, 5, 8, 10, 12])
@@ -80,6 +82,11 @@ def test_small_blocks_of_memory_give_the_same_pairs(index_always, monkeypatch):
     whole = hamming_index.near_pairs(values, distance=10)
     monkeypatch.setattr(hamming_index, "PAIRS_AT_ONCE", 64)
     assert np.array_equal(hamming_index.near_pairs(values, distance=10), whole)
+
+
+def test_many_hashes_with_one_key_are_compared_in_tables(index_always):
+    values = np.arange(1000, dtype=np.uint64) << np.uint64(16)  # all have three equal chunks
+    assert np.array_equal(hamming_index.near_pairs(values, distance=2), of_all_pairs(values, 2))
 
 
 @pytest.mark.parametrize("few", [0, 10_000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -96,7 +97,7 @@ EXPECTED = {
     "gone": [("photos/c.png", None)],
     "changed": [("cover.jpg", "cover.jpg"), ("photos/a.jpg", "photos/a.jpg")],
     "moved": [("photos/b.jpg", "photos/sub-b.jpg")],
-    "notes": ["1 differences of files that are no images by their names are left out"],
+    "notes": ["differences of files that are no images by their names are left out: 1"],
 }
 
 
@@ -126,7 +127,7 @@ def test_the_page_shows_both_images_from_a_remote_alone_and_takes_no_name_for_ma
         False,
         True,
     ]
-    assert added[0][3:] == [0, 0], "what is no picture has none"
+    assert added[0][3:] == [-1, 0], "what is no picture has none, and the page says so"
 
 
 def test_the_layout_of_dvc_2_is_read_and_a_lost_listing_is_named(album: Album, capsys) -> None:
@@ -184,7 +185,11 @@ def test_a_page_stays_in_its_size_and_names_what_it_leaves_out() -> None:
     ]
     text = page.rendered(groups, title="t", says=["s"])
     assert len(text.encode()) < page.MAX_PAGE_BYTES
-    assert "of 60,000 are listed" in text and "870 further reasons" in text and "x" * 301 not in text
+    assert "of 60,000 are listed" in text and "870 more" in text and "x" * 301 not in text
+    assert re.search(r"Rows whose pictures are not on this page, for its size: [1-9][\d,]+\.", text)
+    few = [page.Group("added", "Added", 3, [], rows[:3])]
+    assert "for its size: 1." in page.rendered(few, title="t", says=["s"], max_pictures=2)
+    assert "for its size" not in page.rendered(few, title="t", says=["s"])
 
 
 def test_a_content_that_two_files_share_moves_once() -> None:

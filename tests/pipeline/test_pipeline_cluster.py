@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import fsspec
 import polars as pl
 import pytest
 import yaml
@@ -73,14 +74,16 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     return project
 
 
-def on_cluster(local: ProjectPaths, root: Path, ray_cluster: RayCluster, *stages: str) -> ProjectPaths:
-    """A copy of the project for the cluster, with the results of `stages` alone, and an empty storage."""
+def on_cluster(
+    local: ProjectPaths, root: Path, ray_cluster: RayCluster, *stages: str, storage: str | None = None
+) -> ProjectPaths:
+    """A copy of the project for the cluster, with the results of `stages` alone, and an empty storage, S3 or given."""
     for name in ("params.yaml", "data", *(f"build/{stage}" for stage in stages)):
         source, target = local.root / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
     settings = yaml.safe_load((root / "params.yaml").read_text())
-    settings["compute"] = ray_cluster.compute(storage=f"s3://cluster/{root.name}")
+    settings["compute"] = ray_cluster.compute(storage=storage or f"s3://cluster/{root.name}")
     (root / "params.yaml").write_text(yaml.safe_dump(settings))
     return ProjectPaths(root)
 
@@ -95,6 +98,29 @@ def run(project: ProjectPaths, stage: Callable[[ProjectPaths, Params], None]) ->
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         stage(project, config.load(project.params))
     return printed.getvalue()
+
+
+def run_with_warnings(project: ProjectPaths, stage: Callable[[ProjectPaths, Params], None]) -> tuple[str, list[str]]:
+    """What a stage prints, and its lines on standard error."""
+    with contextlib.redirect_stderr(io.StringIO()) as warned:
+        printed = run(project, stage)
+    return printed, warned.getvalue().splitlines()
+
+
+def damage(project: ProjectPaths, path: str, change: Callable[[bytes], bytes]) -> str:
+    """Change the bytes of the one copy of a file in the project's storage, which keeps its name; return its path."""
+    files, base = fsspec.core.url_to_fs(config.load(project.params).compute.storage, use_listings_cache=False)
+    (copy,) = files.ls(f"{base}/{path}", detail=False)
+    files.pipe_file(copy, change(files.cat_file(copy)))
+    return path
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def replaced(data: bytes) -> bytes:
+    return data[:-1] + b"!"
 
 
 def wait_for(event: Callable[[], bool], *, what: str) -> None:
@@ -146,7 +172,7 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     ray_cluster.grow(2)
     project = on_cluster(local, tmp_path / "visited", ray_cluster, "crawl")
     params = config.load(project.params)
-    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=39, search_days=3000)
+    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=20, search_days=3000)
     monkeypatch.setattr(Due, "of", lambda *_, **__: due)
 
     def again() -> str:
@@ -162,8 +188,10 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     of_pictures = visited.drop_nulls("image_id")
     assert set(of_pictures["image_id"]) == set(images["image_id"])
     assert of_pictures["unchanged_visits"].to_list() == [1] * images.height
+    visited = visited.with_columns(pl.col("visited_at") + pl.duration(days=10))
+    visited.write_parquet(project.table("crawl", "visits"))
     (project.stage("crawl") / settled.TABLE).unlink()  # else no worker is asked
-    assert f"{PEOPLE} left as they were" in again(), "a worker knows that it is due after 39 days now"
+    assert f"{PEOPLE} left as they were" in again(), "a worker knows of the visits, 11 days before"
     assert pl.read_parquet(project.table("crawl", "visits")).equals(visited)
 
 
@@ -220,6 +248,60 @@ def test_a_release_has_the_bytes_of_a_local_one(ray_cluster: RayCluster, tmp_pat
     assert not [key for key in ray_cluster.stored() if key.startswith(f"{tmp_path.name}/build/released")]
     printed = run_release(there, params.model_copy(update={"compute": compute}))
     assert "0 encoded" in printed
+
+
+@pytest.mark.parametrize("place", ["folder", "s3"])
+def test_an_identity_whose_copies_were_cut_or_replaced_is_done_again_with_a_line(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path, place: str
+) -> None:
+    ray_cluster.grow(2)
+    storage = str(tmp_path / "storage") if place == "folder" else None
+    project = on_cluster(local, tmp_path / f"damaged-{place}", ray_cluster, "crawl", storage=storage)
+    run(project, crop.run)
+    first, second, third, fourth = (f"{person.identity}.tar" for person in CAST[:4])
+    damaged = [
+        damage(project, f"build/crop/shards/{first}", cut),
+        damage(project, f"build/crop/shards/{second}", replaced),
+        damage(project, f"build/crop/shards/{third}", cut),
+        damage(project, f"build/crawl/shards/{third}", replaced),
+    ]
+    damage(project, f"build/crop/shards/{fourth}", lambda _: b"")  # has no head, so that it is not even fetched
+    shutil.rmtree(project.stage("crop"))
+    printed, warnings = run_with_warnings(project, crop.run)
+    assert f"{PEOPLE} identities made" in printed
+    assert len(warnings) == len(damaged)
+    for path in damaged:
+        (line,) = [line for line in warnings if f"the copy of {path}, of " in line]
+        assert line.endswith(f"is damaged and is removed; build/crop/shards/{Path(path).name} is done again")
+    assert contents(project, "crop") == contents(local, "crop")
+    shutil.rmtree(project.stage("crop"))
+    assert run_with_warnings(project, crop.run)[1] == [], "the storage has sound copies again"
+    assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_a_crawl_does_an_identity_again_whose_copy_was_cut_or_replaced(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "damaged-crawl", ray_cluster, "crawl")
+    storage = ClusterStorage(config.load(project.params).compute.storage or "")
+    unfetched, put = (project.shard("crawl", person.identity) for person in CAST[:2])
+    for shard in (unfetched, put):
+        storage.put(shard, f"build/crawl/shards/{shard.name}")
+    unfetched.unlink()  # as if the driver had been killed before it fetched it
+    (project.stage("crawl") / settled.TABLE).unlink()  # else no worker is asked
+    damaged = [
+        damage(project, f"build/crawl/shards/{unfetched.name}", cut),
+        damage(project, f"build/crawl/shards/{put.name}", replaced),
+    ]
+    printed, warnings = run_with_warnings(project, crawl.run)
+    assert "1 made" in printed and f"{PEOPLE - 1} left as they were" in printed
+    assert len(warnings) == len(damaged)
+    for path in damaged:
+        (line,) = [line for line in warnings if f"the copy of {path}, of " in line]
+        assert line.endswith("is damaged and is removed; the identity is done again")
+    here, there = (pl.read_parquet(each.table("crawl", "images")) for each in (local, project))
+    assert here.equals(there)
 
 
 def run_release(project: ProjectPaths, params: Params) -> str:
@@ -327,6 +409,39 @@ def test_the_doctor_names_each_machine_and_what_it_lacks(
     assert "with other code than this machine" in machines[0].detail
     monkeypatch.setattr(cluster_checks, "version", lambda _name: "2.0.0")
     assert findings()[0].detail == "2.0.0 is installed, 2.60.0 is tested; `pip install 'mtf[ray]'` on every machine"
+
+
+WITHOUT_MTF = """
+import sys
+
+class Lacking:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "mtf":
+            raise ModuleNotFoundError("No module named 'mtf'", name=name)
+
+sys.meta_path.insert(0, Lacking())
+"""
+"""Python runs a module `sitecustomize` at its start: there is no `mtf` for it then."""
+
+
+def test_the_doctor_names_a_machine_without_mtf(
+    ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = config.parse(settings | {"compute": ray_cluster.compute()})
+    before = len(ray_cluster.nodes)
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_MTF)
+    with monkeypatch.context() as there:
+        there.setenv("PYTHONPATH", str(tmp_path))
+        ray_cluster.grow(before + 1)
+    try:
+        cluster, *machines = cluster_checks.examine(ProjectPaths(tmp_path), params)
+    finally:
+        ray_cluster.kill(ray_cluster.nodes[-1])
+    assert cluster.detail.startswith(f"{before + 1} machines")
+    assert [each.state for each in machines].count("good") == before
+    (lacking,) = [each for each in machines if each.state == "wrong"]
+    assert lacking.detail == "has no mtf; install it there with the extra ray, and start its Ray again"
 
 
 def test_a_cluster_that_does_not_answer_is_named(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -222,3 +225,35 @@ def test_conflicts_of_a_merge_are_named_with_how_to_keep_both_ledgers(project: P
     assert [(each.what, each.state) for each in found] == [("data.dvc", "wrong"), ("dvc.lock", "wrong")]
     assert found[0].detail == f"has conflict markers of git; {conflict_checks.BOTH_LEDGERS}"
     assert "`git checkout --ours dvc.lock`" in found[1].detail
+
+
+@pytest.fixture
+def without_ray(project: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Python with these arguments in the project, with the packages of this environment but for Ray."""
+    folder = project / "site-packages"
+    folder.mkdir()
+    for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
+        if entry.name != "ray" and not entry.name.startswith("ray-"):
+            (folder / entry.name).symlink_to(entry)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(folder)])}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-S", *arguments]  # -S leaves out the folder of this environment's packages
+        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_the_doctor_and_a_stage_say_that_ray_is_missing(
+    project: Path, without_ray: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    settings = yaml.safe_load((project / "params.yaml").read_text())
+    settings["compute"] |= {"engine": "ray"}
+    (project / "params.yaml").write_text(yaml.safe_dump(settings))
+    findings = {finding["what"]: finding for finding in json.loads(without_ray("-m", "mtf", "doctor", "--json").stdout)}
+    assert findings["cluster"]["state"] == "wrong"
+    assert findings["cluster"]["detail"] == "compute.engine: ray needs Ray 2.60.0; `pip install 'mtf[ray]'` brings it"
+    assert findings["mtf[ray]"]["state"] == "lacking"
+    connect = "from mtf.config import Compute; from mtf.core import cluster_tasks; cluster_tasks.connect(Compute())"
+    stage = without_ray("-c", connect)
+    assert stage.returncode and "needs the package ray; `pip install 'mtf[ray]'` brings it" in stage.stderr

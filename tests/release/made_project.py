@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,9 @@ TASKS: dict[str, dict[str, Any]] = {
     "age": {"column": "age", "labels": ["Young", "Old"]},
 }
 SPLITS = ("train", "train", "train", "val", "test")
+STAGES = ("split", "curate", "crop", "crawl")
+"""Stages whose results a version of the data set has."""
+ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,21 @@ def release(workspace: ProjectPaths, params: Params) -> None:
     """Release it as after gates that all hold: whether they do is the subject of the tests of `validation`."""
     outcome.write(workspace, outcome.GateOutcome(outcome.input_digests(workspace, params), [], []))
     releasing.run(workspace, params)
+
+
+def commit_first_version(workspace: ProjectPaths) -> None:
+    """Put the project into git and DVC, with the tag v1."""
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "config", "user.email", "made-up@example.org"],
+        ["git", "config", "user.name", "made-up"],
+        ["dvc", "init", "-q"],
+        ADD,
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "first"],
+        ["git", "tag", "v1"],
+    ):
+        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
 
 
 def digest(*parts: object) -> str:

@@ -11,16 +11,13 @@ import made_project
 import polars as pl
 import pytest
 import yaml
-from made_project import PEOPLE, made_params, make
+from made_project import ADD, PEOPLE, STAGES, commit_first_version, made_params, make
 
 from mtf.cli.publish import lines_of
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.release import changes, revision_diff, version_files
 from mtf.release.changes import Changes, paired
-
-STAGES = ("split", "curate", "crop", "crawl")
-ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
     ledger = workspace.review / "rita" / "1.jsonl"
     ledger.parent.mkdir(parents=True)
     ledger.write_text('{"line": 1}\n{"line": 2}\n')
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "config", "user.email", "made-up@example.org"],
-        ["git", "config", "user.name", "made-up"],
-        ["dvc", "init", "-q"],
-        ADD,
-        ["git", "add", "-A"],
-        ["git", "commit", "-qm", "first"],
-        ["git", "tag", "v1"],
-    ):
-        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    commit_first_version(workspace)
     _make_second_version(workspace)
     return workspace
 

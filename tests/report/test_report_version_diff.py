@@ -11,15 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_project import digest, made_params, make
+from made_project import STAGES, commit_first_version, digest, made_params, make
 from playwright.sync_api import Browser
 
 from mtf.core.project_paths import ProjectPaths
+from mtf.image_diff import page as difference_page
 from mtf.report import version_diff
 from projects import mtf
-
-STAGES = ("split", "curate", "crop", "crawl")
-ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 def face(identity: str, number: int) -> str:
@@ -30,17 +28,7 @@ def face(identity: str, number: int) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
     """Version v1 is committed. Since then, in the working tree, each kind of change happened once or twice."""
     workspace = make(tmp_path_factory.mktemp("diff") / "project")
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "config", "user.email", "made-up@example.org"],
-        ["git", "config", "user.name", "made-up"],
-        ["dvc", "init", "-q"],
-        ADD,
-        ["git", "add", "-A"],
-        ["git", "commit", "-qm", "first"],
-        ["git", "tag", "v1"],
-    ):
-        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    commit_first_version(workspace)
     for stage in STAGES:
         copy = workspace.build / f"{stage}.copy"
         shutil.copytree(workspace.stage(stage), copy)
@@ -188,7 +176,24 @@ def test_axe_finds_nothing_and_the_page_asks_for_nothing(
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the differences"
     page.get_by_label("Show only rows with the words").fill("blurred")
-    assert page.get_by_role("status").inner_text() == "1 rows"
+    assert page.get_by_role("status").inner_text() == "Rows: 1"
     assert page.locator(".rows li").count() == 1
     assert complaints == []
     context.close()
+
+
+def test_paper_says_which_rows_it_lacks(browser: Browser, tmp_path: Path) -> None:
+    rows = [difference_page.Row(f"photos/{number}.jpg", "changed") for number in range(300)]
+    group = difference_page.Group("changed", "Changed", len(rows), [("photos", len(rows))], rows, by="folder")
+    (tmp_path / "page.html").write_text(difference_page.rendered([group], title="Pictures", says=[]))
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.emulate_media(media="print")
+    assert page.get_by_text("180 more are on the page, and not on paper.").is_visible()
+    assert not page.get_by_label("Show only rows with the words").is_visible()
+    page.emulate_media(media="screen")
+    page.get_by_label("Show only rows with the words").fill("299")
+    page.emulate_media(media="print")
+    assert page.get_by_label("Show only rows with the words").is_visible(), "else a part would look like the whole"
+    assert not page.get_by_text("not on paper").is_visible()
+    page.close()

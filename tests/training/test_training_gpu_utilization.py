@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mtf.config import Params, Recipe
-from mtf.pipeline import train
+from mtf.pipeline import multitask, multitask_results, train, training_minutes
 from mtf.training import data, devices
 from mtf.training import trainer as loop
 from mtf.training.devices import Devices
@@ -69,13 +69,41 @@ def test_a_driver_that_does_not_answer_stops_no_training(tmp_path: Path) -> None
     assert done.epochs == 2
 
 
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """The driver of each training that starts in this process."""
+    found = Driver()
+    monkeypatch.setattr(devices, "utilization_reader", lambda _devices: found)
+    return found
+
+
 @pytest.mark.train
-def test_the_stage_writes_the_share_with_its_figures(
-    tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
+def test_the_share_stands_beside_the_minutes_and_not_among_the_outputs_of_the_stage(
+    tmp_path: Path, sample_params: Params, driver: Driver
 ) -> None:
-    driver = Driver()
-    monkeypatch.setattr(devices, "utilization_reader", lambda _devices: driver)
     workspace, params = write_project(tmp_path, sample_params, tasks=["race"], recipe="short", recipes={"short": SHORT})
     train.run(workspace, params, model="small_cnn", task="race")
-    figures = json.loads(train.training_figures(workspace, "small_cnn", "race").read_text())
-    assert figures["gpu_utilization"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
+    of_the_run = json.loads(training_minutes.file(workspace, "train", "small_cnn", "race").read_text())
+    assert of_the_run["gpu_utilization"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
+    assert set(of_the_run) == {"train_minutes", "gpu_utilization"}
+    assert "gpu_utilization" not in json.loads(train.training_figures(workspace, "small_cnn", "race").read_text())
+
+
+@pytest.mark.train
+def test_no_recorded_file_of_the_multi_task_network_has_the_share(
+    tmp_path: Path, sample_params: Params, driver: Driver
+) -> None:
+    workspace, params = write_project(
+        tmp_path, sample_params, recipes={"short": SHORT}, multitask={"recipe": "short", "weightings": ["equal"]}
+    )
+    multitask.run(workspace, params, weighting="equal")
+    of_the_run = json.loads(training_minutes.file(workspace, "multitask", "equal").read_text())
+    assert of_the_run["gpu_utilization"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
+    outputs = workspace.stage("multitask") / "equal" / multitask.TRAINING
+    assert set(json.loads(outputs.read_text())) == {"about"}
+
+    # Versions before 1.0 wrote the share there.
+    outputs.write_text(json.dumps(json.loads(outputs.read_text()) | {"gpu_utilization": 0.5}))
+    multitask_results.run(workspace, params, weighting="equal")
+    measured = json.loads(workspace.metrics("multitask/equal").read_text())
+    assert set(measured) == {"best_epoch", "accuracy", "over_all", "by_group"}

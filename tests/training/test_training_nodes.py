@@ -22,13 +22,17 @@ from training_project import write_project
 
 SHORT = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16, "optimizer": "adamw"}
 PICTURES = 48
-LIMIT_S = 120
+LIMIT_S = 300
 MODEL, TASK = "small_cnn", "race"
+TRAIN = ("train", "--model", MODEL, "--task", TASK)
 
 
-def project(root: Path, sample_params: Params, **changes: object) -> ProjectPaths:
+def project(root: Path, sample_params: Params, weightings: tuple[str, ...] = (), **changes: object) -> ProjectPaths:
     recipes = {"short": SHORT | changes}
-    workspace, params = write_project(root, sample_params, tasks=[TASK], recipe="short", recipes=recipes)
+    multitask = {"recipe": "short", "backbone": MODEL, "weightings": list(weightings)} if weightings else {}
+    workspace, params = write_project(
+        root, sample_params, tasks=[TASK], recipe="short", recipes=recipes, multitask=multitask
+    )
     workspace.params.write_text(yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False))
     return workspace
 
@@ -39,7 +43,7 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-def started(*nodes: ProjectPaths) -> list[subprocess.Popen[str]]:
+def started(*nodes: ProjectPaths, command: tuple[str, ...] = TRAIN) -> list[subprocess.Popen[str]]:
     """torchrun on each of the nodes, as docs/scale.md says."""
     port = free_port()
     return [
@@ -48,7 +52,7 @@ def started(*nodes: ProjectPaths) -> list[subprocess.Popen[str]]:
                 *(sys.executable, "-m", "torch.distributed.run", f"--nnodes={len(nodes)}"),
                 *("--nproc-per-node=1", f"--node-rank={number}"),
                 *("--master-addr=127.0.0.1", f"--master-port={port}"),
-                *("-m", "mtf", "train", "--model", MODEL, "--task", TASK),
+                *("-m", "mtf", *command),
             ],
             cwd=workspace.root,
             env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
@@ -60,19 +64,36 @@ def started(*nodes: ProjectPaths) -> list[subprocess.Popen[str]]:
     ]
 
 
-def trained(workspace: ProjectPaths, *, devices: int) -> subprocess.Popen[str]:
-    """`mtf train` on the devices of one machine."""
+def trained(workspace: ProjectPaths, *, devices: int, command: tuple[str, ...] = TRAIN) -> subprocess.Popen[str]:
+    """The same command on the devices of one machine."""
     params = yaml.safe_load(workspace.params.read_text())
     params["compute"]["devices"] = devices
     workspace.params.write_text(yaml.safe_dump(params, sort_keys=False))
     return subprocess.Popen(
-        [sys.executable, "-m", "mtf", "train", "--model", MODEL, "--task", TASK],
+        [sys.executable, "-m", "mtf", *command],
         cwd=workspace.root,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[str, str]]:
+    """Output and errors of each process. If one of them takes too long, all are killed."""
+    try:
+        return [process.communicate(timeout=LIMIT_S) for process in processes]
+    except subprocess.TimeoutExpired:
+        for process in processes:
+            killed(process)
+        raise
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    """Kill a process and its children; those of torchrun have sessions of their own."""
+    if process.poll() is None:
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.kill()
 
 
 def weights_of(workspace: ProjectPaths) -> dict[str, torch.Tensor]:
@@ -93,7 +114,7 @@ def test_two_nodes_give_the_weights_of_two_devices_and_nearly_the_loss_of_one(
         project(tmp_path / name, sample_params, learning_rate=1e-3) for name in ("first", "second", "two", "one")
     )
     processes = [*started(first, second), trained(two, devices=2), trained(one, devices=1)]
-    printed = [process.communicate(timeout=LIMIT_S) for process in processes]
+    printed = ended(processes)
     assert [process.returncode for process in processes] == [0, 0, 0, 0], printed
     assert f"train {MODEL} {TASK}: {PICTURES} images, 4 labels, 2 epochs, best after " in printed[0][0]
     assert f"train {MODEL} {TASK}: trained; the results are on node 0\n" in printed[1][0]
@@ -105,6 +126,34 @@ def test_two_nodes_give_the_weights_of_two_devices_and_nearly_the_loss_of_one(
 
 
 @pytest.mark.train
+@pytest.mark.parametrize(("weighting", "options"), [("equal", ["--only", "train"]), ("gradnorm", [])])
+def test_two_nodes_give_the_multi_task_network_of_two_devices(
+    tmp_path: Path, sample_params: Params, weighting: str, options: list[str]
+) -> None:
+    """GradNorm's weights follow from the gradients of all nodes together. Node 0 alone measures the network."""
+    first, second, two = (project(tmp_path / name, sample_params, (weighting,)) for name in ("first", "second", "two"))
+    command = ("multitask", "--weighting", weighting, *options)
+    processes = [*started(first, second, command=command), trained(two, devices=2, command=command)]
+    printed = ended(processes)
+    assert [process.returncode for process in processes] == [0, 0, 0], printed
+    assert f"multitask {weighting}: {PICTURES} images, 3 tasks, 2 epochs, best after " in printed[0][0]
+    assert printed[1][0] == f"multitask {weighting}: trained; the results are on node 0\n"
+    assert files_of(first) == files_of(two)
+    assert first.metrics(f"multitask/{weighting}").is_file() == (not options)
+    files = [workspace.stage("multitask") / weighting / "model.pt" for workspace in (first, two)]
+    one, other = (torch.load(path, weights_only=True)["weights"] for path in files)
+    torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert not (second.stage("multitask").exists() or second.plots("multitask").exists())
+
+
+def files_of(workspace: ProjectPaths) -> dict[str, str]:
+    """Path → text of the figures and curves in a project."""
+    folders = (workspace.root / "metrics", workspace.plots("multitask"))
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".json", ".csv", ".tsv"}]
+    return {str(path.relative_to(workspace.root)): path.read_text() for path in paths}
+
+
+@pytest.mark.train
 def test_a_node_that_dies_ends_the_other_with_one_line(tmp_path: Path, sample_params: Params) -> None:
     # One folder for both nodes, as on a shared file system.
     shared = project(tmp_path, sample_params, max_epochs=9999, learning_rate=1e-5, patience=9999)
@@ -113,9 +162,7 @@ def test_a_node_that_dies_ends_the_other_with_one_line(tmp_path: Path, sample_pa
     end = time.monotonic() + LIMIT_S
     while not state.is_file() and time.monotonic() < end:
         time.sleep(0.05)
-    # torchrun's process has sessions of their own.
-    for process in [*psutil.Process(both[1].pid).children(recursive=True), both[1]]:
-        process.kill()
+    killed(both[1])
     _, errors = both[0].communicate(timeout=LIMIT_S)
     both[1].communicate(timeout=LIMIT_S)
     assert both[0].returncode == 1

@@ -12,7 +12,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files, undetected_pictures
 from mtf.evaluation import figure_files as made
-from mtf.pipeline import train
+from mtf.pipeline import train, training_minutes
 
 WITHOUT_SVM = "The rows Facenet and FFNet (support vector machines) are not made yet: `mtf compare svm` trains them."
 WITHOUT_TABLE_5 = "Table 5 is not made yet: `mtf evaluate --on OTHER` measures the networks on another labelled set."
@@ -82,7 +82,7 @@ def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any
 def _trained(workspace: ProjectPaths, model: str, task: str) -> dict[str, Any]:
     """Figures of a training, with its minutes if it ran in this folder: DVC does not fetch those of another's run."""
     figures = figure_files.read_json(workspace, train.training_figures(workspace, model, task))
-    minutes = train.training_minutes(workspace, model, task)
+    minutes = training_minutes.file(workspace, "train", model, task)
     return figures | (figure_files.read_json(workspace, minutes) if minutes.is_file() else {})
 
 

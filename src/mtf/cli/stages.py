@@ -52,7 +52,7 @@ def run_stage(name: str, **options: object) -> None:
     if not (torchrun.is_first() or name in ON_SEVERAL_NODES):
         return
     began = time.monotonic()
-    with _the_only_run(workspace, name, options), _output(), _together():
+    with _the_only_run(workspace, name, options), _output(), _together(name):
         stage.run(workspace, settings, **options)
     log.info("%s: %.1f s", name, time.monotonic() - began)
 
@@ -76,9 +76,11 @@ def _the_only_run(workspace: ProjectPaths, name: str, options: Mapping[str, obje
         lock.release()
 
 
-def _together() -> AbstractContextManager[None]:
-    """Process group of the processes that torchrun started; torch takes seconds to import and is not, without them."""
-    if torchrun.launched() is None:
+def _together(stage: str) -> AbstractContextManager[None]:
+    """Process group of the processes that torchrun started, if all of them run the stage: one that the first runs alone
+    would wait for the others. Otherwise torch, which takes seconds, is not imported.
+    """
+    if torchrun.launched() is None or stage not in ON_SEVERAL_NODES:
         return nullcontext()
     from mtf.training import nodes
 

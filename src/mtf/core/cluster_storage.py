@@ -4,8 +4,9 @@ A copy lies under the path that the file has in the project, and is named by its
 
     build/crop/shards/amber-moon.tar/SHA256
 
-So a copy is never changed, a torn one is noticed, and the copies of one identity are found by its path alone, as an
-erasure must. `compute.storage` names the place: a folder, or an address that fsspec reads (`s3://BUCKET/FOLDER`).
+So a copy is never changed, a cut or replaced one is noticed, and the copies of one identity are found by its path
+alone, as an erasure must. `compute.storage` names the place: a folder, or an address that fsspec reads
+(`s3://BUCKET/FOLDER`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from mtf.config import Compute
 
 _DIGITS = 64  # of a SHA-256 in hex
+
+
+class DamagedCopy(MtfError):
+    """A copy whose bytes do not have its SHA-256, or that is gone; whoever needs it puts it or makes it again."""
 
 
 class ClusterStorage:
@@ -73,10 +78,10 @@ class ClusterStorage:
         return Path(self._place[1]) if is_local else None
 
     def put(self, file: Path, path: str) -> str:
-        """Copy `file` to the storage unless it is there; return the SHA-256 of its bytes."""
+        """Copy `file` to the storage unless it is there in full length; return the SHA-256 of its bytes."""
         sha256 = file_digest(file)
         with self._named_errors():
-            if self._files.exists(self._key(path, sha256)):
+            if self._size_bytes(self._key(path, sha256)) == file.stat().st_size:
                 return sha256
             if self.folder is None:
                 self._files.put_file(str(file), self._key(path, sha256))
@@ -86,24 +91,42 @@ class ClusterStorage:
         return sha256
 
     def get(self, path: str, sha256: str, target: Path) -> None:
-        """Copy the file `path` with this content to `target`, whole or not at all. Raises MtfError for a bad copy."""
+        """Copy the file `path` with this content to `target`, whole or not at all.
+
+        Raises DamagedCopy if the storage has no copy with this content. One with other bytes is removed.
+        """
+        key = self._key(path, sha256)
         with self._named_errors(), replacing(target) as beside:
-            self._files.get_file(self._key(path, sha256), str(beside))
+            try:
+                self._files.get_file(key, str(beside))
+            except FileNotFoundError:
+                raise DamagedCopy(f"compute.storage: {self.address}: there is no copy of {path}") from None
             if file_digest(beside) != sha256:
-                raise MtfError(f"compute.storage: {self.address}: the copy of {path} is damaged; remove it")
+                size = beside.stat().st_size
+                self._files.rm_file(key)
+                raise DamagedCopy(
+                    f"compute.storage: {self.address}: the copy of {path}, of {size:,} bytes, is damaged and is removed"
+                )
 
     def versions(self, path: str) -> list[str]:
         """SHA-256 of each content that the file `path` has here."""
+        return sorted(self._sizes(path))
+
+    def _sizes(self, path: str) -> dict[str, int]:
+        """SHA-256 → size in bytes of each copy of the file `path`."""
         with self._named_errors():
             try:
-                names = self._files.ls(self._key(path), detail=False)
+                copies = self._files.ls(self._key(path), detail=True)
             except FileNotFoundError:
-                return []
-        return sorted(name for each in names if len(name := str(each).rpartition("/")[2]) == _DIGITS)
+                return {}
+        sizes = {str(each["name"]).rpartition("/")[2]: each["size"] for each in copies}
+        return {name: size for name, size in sizes.items() if len(name) == _DIGITS}
 
     def shard_with(self, path: str, digest: str) -> str | None:
         """SHA-256 of the shard `path` that was made with `digest`; None if there is none."""
-        for sha256 in self.versions(path):
+        for sha256, size in sorted(self._sizes(path).items()):
+            if size < shards.HEAD_BYTES:
+                continue  # it was cut; an object store refuses a range outside an object
             with self._named_errors():
                 head = self._files.cat_file(self._key(path, sha256), start=0, end=shards.HEAD_BYTES)
             if shards.digest_in(head) == digest:
@@ -136,6 +159,12 @@ class ClusterStorage:
                 return
         for name in sorted(str(each).rstrip("/").rpartition("/")[2] for each in names):
             yield f"{folder}/{name}"
+
+    def _size_bytes(self, key: str) -> int | None:
+        try:
+            return self._files.size(key)
+        except FileNotFoundError:
+            return None
 
     def _remove(self, key: str) -> None:
         with self._named_errors():

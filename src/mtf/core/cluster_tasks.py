@@ -5,8 +5,8 @@ bytes. There is nothing to batch, shuffle or stream through the object store; a 
 when its machine dies, as a shard is the unit that a stage does again.
 
 With `compute.storage`, a task gets its files from there into a folder of its worker, and puts its own file there; the
-driver fetches it. A file that a killed run has left in the storage is fetched without a task. Without a storage, all
-machines see the project's folder.
+driver fetches it. A file that a killed run has left in the storage is fetched without a task. A file that was cut or
+replaced there is put or made again. Without a storage, all machines see the project's folder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psutil
 
 from mtf.core import cluster_storage, extras
-from mtf.core.cluster_storage import ClusterStorage
+from mtf.core.cluster_storage import ClusterStorage, DamagedCopy
 from mtf.core.errors import MtfError, shortened
 from mtf.core.import_closure import package_digest
 from mtf.core.job_files import JobFiles, relocated
@@ -41,7 +42,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 RETRIES = 3
-"""A job whose worker or machine dies is done again so often; then the run ends."""
+"""A job whose worker or machine dies, or whose copies are damaged, is done again so often; then the run ends."""
 AHEAD = 2
 """Jobs in work for each core: the next one waits on its machine while the last one's file is sent."""
 _CONNECT_S = 10.0
@@ -170,6 +171,17 @@ class _Run:
         files = None if self._files is None else self._files(item)
         if self._storage is None or files is None:
             return (await self._done(Task(self._function, item, self._code))).value
+        for _ in range(RETRIES):
+            try:
+                return await self._with_storage(item, files)
+            except DamagedCopy as damaged:
+                print(f"mtf: {damaged}; {files.name(files.target)} is done again", file=sys.stderr)
+                for path in files.shared:
+                    self._shared.pop(path, None)
+        return await self._with_storage(item, files)
+
+    async def _with_storage(self, item: Any, files: JobFiles) -> Any:
+        assert self._storage is not None  # noqa: S101 (for the type checker)
         if (found := await asyncio.to_thread(self._finished, files)) is not None:
             return await self._fetch(files, Outcome(None, found))
         reads = [await asyncio.to_thread(self._put, files, path) for path in files.reads]

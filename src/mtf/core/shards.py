@@ -24,14 +24,18 @@ ROWS = "rows.parquet"
 _BLOCK = 512
 HEAD_BYTES = 2 * _BLOCK
 """Bytes at the beginning of a shard that hold its digest."""
-_COPIED = 2**20  # bytes copied at a time: most members fit
+# Places in a member's header.
+_MAX_NAME_CHARS = 100
+_SIZE, _CHECKSUM, _TYPE, _MAGIC, _PREFIX = slice(124, 136), slice(148, 156), 156, slice(257, 263), 345
+_NAMELESS = tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT)
 
 
 class ShardWriter:
     """Writer that adds members to a shard. Created by `writing`."""
 
     def __init__(self, path: Path, digest: str) -> None:
-        self._tar = tarfile.TarFile(path, "w", format=tarfile.PAX_FORMAT, copybufsize=_COPIED)
+        self._file = path.open("wb")
+        self._offset = 0
         self._has_rows = False
         self.add(DIGEST, digest.encode("ascii"))
 
@@ -39,12 +43,12 @@ class ShardWriter:
         """Append `data` as member `name`; return its offset and size in the shard, in bytes."""
         if "/" in name or name.startswith("."):
             raise ValueError(f"a shard's members have plain names, not {name!r}")
-        # No times, owners or modes: the same files give the same bytes.
-        info = tarfile.TarInfo(name)
-        info.size = len(data)
-        self._tar.addfile(info, io.BytesIO(data))
-        padded = -(-len(data) // _BLOCK) * _BLOCK
-        return self._tar.offset - padded, len(data)
+        header = _header(name, len(data))
+        start = self._offset + len(header)
+        for part in (header, data, bytes(-len(data) % _BLOCK)):
+            self._file.write(part)
+            self._offset += len(part)
+        return start, len(data)
 
     def finish(self, rows: pl.DataFrame) -> None:
         """Add the identity's rows as the last member."""
@@ -52,9 +56,33 @@ class ShardWriter:
         self._has_rows = True
 
     def close(self) -> None:
-        self._tar.close()
+        """End the tar as tarfile does: two empty blocks, and whole records."""
+        self._file.write(bytes(2 * _BLOCK + -(self._offset + 2 * _BLOCK) % tarfile.RECORDSIZE))
+        self.abandon()
         if not self._has_rows:
             raise ValueError("a shard is finished with its rows before it is closed")
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+
+def _header(name: str, size_bytes: int) -> bytes:
+    """Header of a member, as tarfile writes it. No times, owners or modes: the same files give the same bytes."""
+    if len(name) > _MAX_NAME_CHARS or not name.isascii() or size_bytes >= 8**11:
+        info = tarfile.TarInfo(name)
+        info.size = size_bytes
+        return info.tobuf(tarfile.PAX_FORMAT)
+    header = bytearray(_NAMELESS)
+    header[: len(name)] = name.encode("ascii")
+    header[_SIZE] = b"%011o\0" % size_bytes
+    header[_CHECKSUM] = b"%06o\0 " % _checksum(header)
+    return bytes(header)
+
+
+def _checksum(header: bytes | bytearray) -> int:
+    """Sum of a header's bytes, those of the checksum itself taken for spaces."""
+    return sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
@@ -72,7 +100,7 @@ def writing(path: Path, digest: str) -> Generator[ShardWriter]:
         try:
             yield writer
         except BaseException:
-            writer._tar.close()
+            writer.abandon()
             raise
         writer.close()
 
@@ -140,9 +168,34 @@ class _Reader:
 
 
 def members(path: Path) -> dict[str, tuple[int, int]]:
-    """Name → (offset, size) of every member."""
+    """Name → (offset, size) of every member. Raises OSError or tarfile.TarError if it cannot be read."""
+    with path.open("rb") as file:
+        found = _members_of(file.fileno())
+    if found is not None:
+        return found
     with tarfile.open(path, "r:") as tar:
         return {info.name: (info.offset_data, info.size) for info in tar}
+
+
+def _members_of(descriptor: int) -> dict[str, tuple[int, int]] | None:
+    """As `members`, of a tar with headers as `_header` writes them; None for any other, which tarfile is to read."""
+    found: dict[str, tuple[int, int]] = {}
+    offset = 0
+    while len(header := os.pread(descriptor, _BLOCK, offset)) == _BLOCK:
+        if not any(header):
+            return found or None
+        size, is_usual = header[_SIZE], header[_TYPE] == ord("0") and header[_MAGIC] == _NAMELESS[_MAGIC]
+        if not is_usual or header[_PREFIX] or not size[:-1].isdigit() or size[-1]:
+            return None
+        try:
+            if int(header[_CHECKSUM].rstrip(b"\0 "), 8) != _checksum(header):
+                return None
+            name, size_bytes = header[:_MAX_NAME_CHARS].rstrip(b"\0").decode("ascii"), int(size[:-1], 8)
+        except ValueError:
+            return None
+        found[name] = (offset + _BLOCK, size_bytes)
+        offset += _BLOCK + size_bytes + -size_bytes % _BLOCK
+    return None
 
 
 def read_member(path: Path, name: str) -> bytes:

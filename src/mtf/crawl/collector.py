@@ -102,7 +102,8 @@ class Collector:
         self._earlier = earlier
         self._renew = renew
         self._judge_anew = judge_anew
-        self._pages = Pages(context.fetcher, context.signals_client, spool)
+        given = None if revisits is None else revisits.given
+        self._pages = Pages(context.fetcher, context.signals_client, spool, given)
         self._requested: set[str] = set()
         self._revisits = revisits
         if revisits is not None:
@@ -232,7 +233,7 @@ class Collector:
         is_lost = page is picture.page and candidate.page_url is not None
         status = (await self._pages.at(candidate.page_url)).status if is_lost else None
         if self._revisits is not None:
-            self._revisits.note(candidate.url, picture, page, status=status)
+            await self._revisits.note(candidate.url, picture, page, status=status)
 
     async def _stored(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _RawPicture:
         page = await self._current_page(candidate, earlier, picture)

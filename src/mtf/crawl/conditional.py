@@ -7,9 +7,11 @@ They stand in the headers that each shard keeps, of pictures and of pages, also 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mtf.crawl.http_client import HttpAnswer
 from mtf.crawl.signals_client import Headers
+from mtf.sources.fetch_failure import FetchFailed
 
 NOT_MODIFIED = 304
 _MAX_VALIDATOR_CHARS = 1000
@@ -19,6 +21,37 @@ _OF_TRANSFER = frozenset(
     {"connection", "content-encoding", "content-length", "content-range", "content-type", "keep-alive", "trailer",
      "transfer-encoding", "upgrade"}
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """Answer of an address, or the failure to get one, that was received in this run already.
+
+    was_requested: True if a request for it was sent.
+    """
+
+    answer: HttpAnswer | FetchFailed
+    was_requested: bool
+
+    def get(self) -> HttpAnswer:
+        """The answer. Raises the failure."""
+        if isinstance(self.answer, FetchFailed):
+            raise self.answer
+        return self.answer
+
+
+GivenAnswers = dict[str, GivenAnswer]
+"""Address → answer. Who uses one takes it out: it stands for one request."""
+
+
+def take_given(given: GivenAnswers, url: str, condition: Mapping[str, str]) -> GivenAnswer | None:
+    """Take the given answer of `url` out; None if there is none, or a 304 to who asks without a condition."""
+    found = given.get(url)
+    if found is None or (
+        not condition and isinstance(found.answer, HttpAnswer) and found.answer.status == NOT_MODIFIED
+    ):
+        return None
+    return given.pop(url)
 
 
 def validators(headers: Headers) -> dict[str, str]:
@@ -31,6 +64,11 @@ def validators(headers: Headers) -> dict[str, str]:
         and value.isascii()
         and value.isprintable()
     }
+
+
+def is_validator(name: str) -> bool:
+    """True for the name of a header that `validators` takes."""
+    return name.lower() in _VALIDATORS
 
 
 def is_unmodified(answer: HttpAnswer, url: str, asked: Mapping[str, str]) -> bool:

@@ -15,7 +15,7 @@ share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -36,6 +36,7 @@ from mtf.crawl.shard_inputs import ShardInputs
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
+from mtf.crawl.unopened_shards import UnopenedShard, UnopenedVisits
 from mtf.crawl.visits import Due, IdentityVisits
 from mtf.crawl.work import Do, Work
 from mtf.schemas import FetchOutcome
@@ -64,10 +65,15 @@ class RosterPerson:
 
 @dataclass(frozen=True)
 class CrawlItem:
-    """An identity that is to be brought up to date. visits: those of earlier runs."""
+    """An identity that is to be brought up to date.
+
+    visits: those of earlier runs.
+    unopened: what is due of it, if that may be visited without its shard; None to read the shard.
+    """
 
     person: RosterPerson
     visits: IdentityVisits
+    unopened: UnopenedShard | None = None
 
 
 @dataclass
@@ -80,6 +86,7 @@ class CrawlReport:
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
     local_sources: folders and archives that were read.
+    left: identities whose shard was left as it was.
     attempts: identity → `IdentityDone.attempts`.
     """
 
@@ -89,12 +96,14 @@ class CrawlReport:
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     attempts: dict[str, int | None] = field(default_factory=dict)
 
     def add(self, done: IdentityDone) -> None:
         """Add what was done with one identity."""
         getattr(self, done.state).append(done.identity)
         self.problems += done.problems
+        self.left += [] if done.is_written else [done.identity]
         self.attempts[done.identity] = done.attempts
 
 
@@ -121,26 +130,20 @@ class CrawlJob:
         """The job without `done`, for another process."""
         return replace(self, done=None)
 
-    def items(self, people: Iterable[RosterPerson]) -> list[CrawlItem]:
-        """Items of a run, with the visits that the table and the journal have."""
-        known = {} if self.due is None else visits_table.by_identity(visits_table.read(self.folder.parent))
-        return [CrawlItem(person, known.get(person.identity, IdentityVisits())) for person in people]
-
     def note(self, done: IdentityDone) -> None:
         """Append an identity's visits to the journal."""
         visits_table.append(self.folder.parent, done.identity, done.visits, searched_at=done.searched_at)
 
 
-def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
-    """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
-    people = list(people)
+def crawl(items: Sequence[CrawlItem], job: CrawlJob) -> CrawlReport:
+    """Bring the shards of `items` up to date. Raises BadInput for a source that does not exist."""
     shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
     web = job.params.crawl.web
     local = LocalSources(job.params.crawl.sources, job.root)
     report = CrawlReport(local_sources=local.listings())
-    if not people:
+    if not items:
         return report
-    processes = _processes(len(people), job.params)
+    processes = _processes(len(items), job.params)
     with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
         stand_in = None if recorded_web is None else recorded_web.stand_in()
         crawl_work = CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
@@ -152,7 +155,7 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
                 job.done()
 
         work = Work(job.params.crawl, crawl_work.open, AT_ONCE)
-        worker_processes.run(work, job.items(people), add, processes=processes, folder=job.folder.parent)
+        worker_processes.run(work, items, add, processes=processes, folder=job.folder.parent)
     return report
 
 
@@ -169,6 +172,7 @@ class IdentityDone:
     """Work done for one identity.
 
     state: name of its list in `CrawlReport`.
+    is_written: True if its shard was written.
     visits: of its stored pictures.
     searched_at: time of a complete search for it.
     attempts: fewest attempts of its addresses with a retriable failure; None without one.
@@ -177,6 +181,7 @@ class IdentityDone:
     identity: str
     state: str
     problems: list[str]
+    is_written: bool
     visits: tuple[Visit, ...] = ()
     searched_at: datetime | None = None
     attempts: int | None = None
@@ -219,7 +224,11 @@ class _Identity:
     def __init__(self, item: CrawlItem, job: CrawlJob, context: CrawlContext, inputs: ShardInputs) -> None:
         self._person = person = item.person
         self._earlier_visits = item.visits
-        self._visits: tuple[Visit, ...] = ()
+        self._unopened = item.unopened
+        self._unopened_visits = UnopenedVisits(context)
+        self._found: SearchResult | None = None
+        self._is_written = False
+        self._visits: dict[str, Visit] = {}
         self._searched_at: datetime | None = None
         self._fetches: list[Fetch] = []
         self._inputs = inputs
@@ -229,6 +238,8 @@ class _Identity:
         self._shard = job.folder / f"{person.identity}.tar"
 
     async def bring_up_to_date(self) -> IdentityDone:
+        if self._unopened is not None and await self._is_unchanged(self._unopened):
+            return self._done("revisited")
         earlier_run = await asyncio.to_thread(store.load, self._shard)
         self._fetches = list(earlier_run.fetches.values())
         searched = await asyncio.to_thread(self._inputs.searched, self._person)
@@ -243,10 +254,27 @@ class _Identity:
             state = "retried"
         else:
             state = "kept"
+        return self._done(state)
+
+    def _done(self, state: str) -> IdentityDone:
         failed = [fetch.attempts for fetch in self._fetches if fetch.needs_retry(_ANY_ATTEMPTS)]
         return IdentityDone(
-            self._person.identity, state, self._problems, self._visits, self._searched_at, min(failed, default=None)
+            self._person.identity,
+            state,
+            self._problems,
+            self._is_written,
+            tuple(self._visits.values()),
+            self._searched_at,
+            min(failed, default=None),
         )
+
+    async def _is_unchanged(self, unopened: UnopenedShard) -> bool:
+        """Do what is due without the shard; False if something is left to do with it."""
+        searches = [] if unopened.addresses is None else [self._search()]
+        await asyncio.gather(self._unopened_visits.all(unopened.pictures), *searches)
+        self._visits |= self._unopened_visits.visits
+        is_known = self._found is None or unopened.knows_all(self._found.candidates)
+        return is_known and all(each.image_id in self._visits for each in unopened.pictures)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -264,22 +292,21 @@ class _Identity:
         if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
             return False
         has_records = any(record_evidence.is_evidence(fetch.candidate) for fetch in earlier)
-        recheck, search = due.pictures(visits, earlier), due.search(visits, earlier)
+        recheck = due.pictures(visits, earlier) - self._visits.keys()
+        search = self._found is not None or due.search(visits, self._person.identity, earlier)
         if not (recheck or search):
             return False
         candidates = [fetch.candidate for fetch in earlier]
         if search or (recheck and has_records):
             result = await self._search()
-            self._problems += result.problems
             candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
-            self._searched_at = None if result.problems else due.now
         with Spool(self._job.folder.parent) as spool:
-            revisits = Revisits(self._context, recheck, visits.unchanged)
+            revisits = Revisits(self._context, recheck, visits.unchanged, visits.gone, self._unopened_visits.answers)
             collector = self._collector(spool, earlier_run, judge_anew=False, revisits=revisits)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             if _content(fetches) != _content(earlier):
                 await self._write(fetches, searched)
-        self._visits = tuple(revisits.visits.values())
+        self._visits |= revisits.visits
         return True
 
     async def _retry(self, earlier_run: EarlierRun, searched: str) -> None:
@@ -299,14 +326,20 @@ class _Identity:
         if is_down or (is_searched and not self._job.refresh):
             return earlier, searched
         result = await self._search()
-        self._problems += result.problems
-        if not result.problems:
-            self._searched_at = datetime.now(UTC)
         # A search engine's answers change from day to day: addresses that it no longer names are kept.
         kept = earlier if is_searched or result.problems else []
         return each_address_once([*result.candidates, *kept]), "" if result.problems else searched
 
     async def _search(self) -> SearchResult:
+        """Result of the search, which is made once."""
+        if self._found is None:
+            self._found = result = await self._search_all()
+            self._problems += result.problems
+            if not result.problems:
+                self._searched_at = datetime.now(UTC) if self._job.due is None else self._job.due.now
+        return self._found
+
+    async def _search_all(self) -> SearchResult:
         result = SearchResult()
         local = iter(self._context.local)
         for source in self._context.crawl.sources:
@@ -334,7 +367,7 @@ class _Identity:
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
-        self._fetches = fetches
+        self._fetches, self._is_written = fetches, True
         inputs = self._inputs.of(self._person, searched, fetches)
         thread = asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
         await _to_its_end(asyncio.ensure_future(thread))

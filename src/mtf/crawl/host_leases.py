@@ -1,16 +1,17 @@
 """Host leases: rate limits of a worker that shares hosts with others, and documents that one worker fetches for all.
 
-The other side is `host_scheduler`. A worker keeps a host until another one wants it, then for TENURE_S at most, so that
-two workers do not take turns at each request. It starts no request to a host that it does not have.
+The other side is `host_scheduler`. A worker keeps a host until another one wants it, then for a while (TENURE_S), so
+that two workers do not take turns at each request. It starts no request to a host that it does not have.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mtf.config import Crawl
 from mtf.crawl.host_scheduler import (
@@ -26,8 +27,11 @@ from mtf.crawl.host_scheduler import (
 )
 from mtf.crawl.rate_limits import Pacing
 
-TENURE_S = 1.0
-"""Time for which a worker may keep a host that another one wants."""
+TENURE_S = (0.25, 0.75)
+"""Least and longest time for which a worker may keep a host that another one wants.
+
+Each lease has a time of its own in between: else hosts that were granted together would change hands together, and
+their worker would have none until they return."""
 MAX_IDLE_HOSTS = 512
 """Hosts without requests that a worker keeps."""
 
@@ -42,6 +46,7 @@ class _Lease:
     granted: result is set when the host is granted.
     gone: result is set when it is returned.
     users: requests that are being sent.
+    tenure_s: time for which the host is kept although another worker wants it.
     """
 
     granted: asyncio.Future[None]
@@ -49,19 +54,21 @@ class _Lease:
     granted_at: float = 0.0
     users: int = 0
     is_wanted: bool = False
-
-    @property
-    def is_closing(self) -> bool:
-        """True if no further request may start, since another worker has waited long enough."""
-        return self.is_wanted and self.granted.done() and time.monotonic() - self.granted_at >= TENURE_S
+    tenure_s: float = field(default_factory=lambda: random.uniform(*TENURE_S))
 
 
 class LeasedPacing(Pacing):
-    """Rate limits of one worker among several. `deliver` takes the scheduler's messages."""
+    """Rate limits of one worker among several. `deliver` takes the scheduler's messages.
 
-    def __init__(self, crawl: Crawl, send: Send, *, concurrency: int) -> None:
+    clock: seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self, crawl: Crawl, send: Send, *, concurrency: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(crawl, concurrency=concurrency)
         self._send = send
+        self._clock = clock
         self._leases: dict[str, _Lease] = {}
         self._idle: dict[str, None] = {}
 
@@ -92,7 +99,7 @@ class LeasedPacing(Pacing):
             case HostGranted(host, pace):
                 if pace is not None:
                     self._line(host).resume(pace)
-                lease.granted_at = time.monotonic()
+                lease.granted_at = self._clock()
                 lease.granted.set_result(None)
             case HostWanted():
                 lease.is_wanted = True
@@ -115,10 +122,15 @@ class LeasedPacing(Pacing):
                 await asyncio.shield(lease.granted)
             if lease.gone.done():
                 continue
-            if not lease.is_closing:
+            if not self._is_closing(lease):
                 lease.users += 1
                 return lease
+            self._settle(name)  # no request may be left that would return it
             await asyncio.shield(lease.gone)
+
+    def _is_closing(self, lease: _Lease) -> bool:
+        """True if no further request may start, since another worker has waited long enough."""
+        return lease.is_wanted and lease.granted.done() and self._clock() - lease.granted_at >= lease.tenure_s
 
     def _settle(self, name: str) -> None:
         """Return a host that another worker wants, as soon as it may have it, and hosts that nobody uses any more."""
@@ -126,7 +138,7 @@ class LeasedPacing(Pacing):
         if lease is None or lease.users or not lease.granted.done():
             return
         is_idle = self._lines[name].requests == 0 if name in self._lines else True
-        if lease.is_closing or (lease.is_wanted and is_idle):
+        if self._is_closing(lease) or (lease.is_wanted and is_idle):
             self._return(name, lease)
         elif is_idle:
             self._idle.pop(name, None)

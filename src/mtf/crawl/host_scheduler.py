@@ -18,6 +18,9 @@ from typing import TypeAlias
 
 from mtf.crawl.spool import Reader
 
+UNKNOWN_DELAY_S = 1.0
+"""Time without a request to a host whose first worker has ended, and with it what the host demanded."""
+
 
 @dataclass(frozen=True, slots=True)
 class HostPace:
@@ -150,17 +153,27 @@ class HostScheduler:
                 return self._put_document(worker, key, content)
 
     def remove(self, worker: str) -> Replies:
-        """Free all that a worker had when it ended. Its hosts keep the pace that they were granted with."""
+        """Free all that a worker had when it ended.
+
+        Its hosts keep the pace that they were granted with, as if a request had been sent just now.
+        """
         replies: Replies = []
         for host, lease in list(self._hosts.items()):
             lease.waiting = deque(each for each in lease.waiting if each != worker)
             if lease.holder == worker:
-                replies += self._return_host(worker, host, lease.pace or HostPace())
+                replies += self._return_host(worker, host, self._pace_of_lost(lease))
         for key, document in self._documents.items():
             document.waiting = [each for each in document.waiting if each != worker]
             if document.fetcher == worker:
                 replies += self._put_document(worker, key, None)
         return replies
+
+    def _pace_of_lost(self, lease: _Host) -> HostPace:
+        """Pace of a host whose holder ended without returning it: when it sent its last request is not known."""
+        if lease.pace is None:
+            return HostPace(next_start_s=UNKNOWN_DELAY_S)
+        pace = lease.pace.after(self._clock() - lease.returned_at)
+        return replace(pace, next_start_s=max(pace.next_start_s, pace.delay_s))
 
     def _want_host(self, worker: str, host: str) -> Replies:
         lease = self._hosts.setdefault(host, _Host())

@@ -81,12 +81,15 @@ def check_number(url: URL) -> None:
 
     Raises FetchFailed(REFUSED_ADDRESS) if it is not public.
     """
+    host = url.host or ""
+    if ":" not in host and not host[-1:].isdigit():  # a name: to try to parse each takes longer
+        return
     try:
-        public = is_public(url.host or "")
+        public = is_public(host)
     except ValueError:
         return
     if not public:
-        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, f"{url.host} is not a public address")
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, f"{host} is not a public address")
 
 
 class PublicResolver(AbstractResolver):

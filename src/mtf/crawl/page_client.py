@@ -100,12 +100,19 @@ class FetchedPage:
 
 
 class Pages:
-    """Page client of one identity: requests each page once."""
+    """Page client of one identity: requests each page once, but for the given answers."""
 
-    def __init__(self, fetcher: HttpFetcher, signals_client: SignalsClient, spool: Spool) -> None:
+    def __init__(
+        self,
+        fetcher: HttpFetcher,
+        signals_client: SignalsClient,
+        spool: Spool,
+        given: conditional.GivenAnswers | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._signals_client = signals_client
         self._spool = spool
+        self._given = {} if given is None else given
         self._pages: dict[str, asyncio.Future[FetchedPage]] = {}
         self._requested: set[str] = set()
 
@@ -129,13 +136,7 @@ class Pages:
         now = datetime.now(UTC)
         condition = {} if known is None else known.validators
         try:
-            answer = await self._fetcher.get(
-                url,
-                max_bytes=MAX_PAGE_BYTES,
-                permission=self._signals_client.permit,
-                headers=condition,
-                on_request=partial(self._requested.add, url),
-            )
+            answer = await self._answer(url, condition)
             if answer.status == conditional.NOT_MODIFIED and answer.url != url:
                 return await self._fetch(url)
         except FetchFailed as failure:
@@ -163,6 +164,18 @@ class Pages:
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))
         return replace(page, compressed=compressed, sha256=hashlib.sha256(answer.body).hexdigest())
+
+    async def _answer(self, url: str, condition: dict[str, str]) -> HttpAnswer:
+        if (given := conditional.take_given(self._given, url, condition)) is not None:
+            self._requested |= {url} if given.was_requested else set()
+            return given.get()
+        return await self._fetcher.get(
+            url,
+            max_bytes=MAX_PAGE_BYTES,
+            permission=self._signals_client.permit,
+            headers=condition,
+            on_request=partial(self._requested.add, url),
+        )
 
 
 def _unreadable(answer: HttpAnswer) -> str | None:

@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -42,6 +43,8 @@ RESPONSES = "responses.jsonl"
 TRUNCATE = "X-Recorded-Truncate"
 # The server frames answers anew; it only keeps that a body came in chunks, without a length.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+# An address whose host is as `host_of` gives it, with its path and query.
+_USUAL = re.compile(r"https?://([a-z0-9.-]+)(/[^#]*)?")
 _OF_BODY = frozenset({"content-encoding", "content-type"})
 
 
@@ -99,9 +102,14 @@ class _Archive:
 def host_of(url: str) -> str:
     """Host in lower case, with the port unless it is the scheme's default."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").encode("idna").decode("ascii") if parts.hostname else ""
+    host = _ascii(parts.hostname) if parts.hostname else ""
     port = parts.port
     return host if port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{port}"
+
+
+@lru_cache(maxsize=4096)
+def _ascii(host: str) -> str:
+    return host.encode("idna").decode("ascii")
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,8 @@ class RecordedHosts:
 
         Raises ConnectionRefusedError if its host is not recorded.
         """
+        if (usual := _USUAL.fullmatch(url)) is not None and usual[1] in self.hosts:
+            return self.origin + (usual[2] or "/"), {"Host": usual[1]}
         host = host_of(url)
         if host not in self.hosts:
             raise ConnectionRefusedError(f"{host or url}: no such host in the recorded web")

@@ -21,9 +21,11 @@ from mtf import schemas
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.crawl import store, visits
 from mtf.crawl.shard_inputs import ShardInputs
+from mtf.crawl.unopened_shards import DuePicture, UnopenedShard
 from mtf.crawl.visits import IdentityVisits
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
+from mtf.sources.base import LocalSource
 from mtf.sources.local_sources import LocalSources
 
 if TYPE_CHECKING:
@@ -44,14 +46,34 @@ _PICTURES = [FetchOutcome.STORED, FetchOutcome.DUPLICATE]
 Row = dict[str, Any]
 
 
-def find(people: Iterable[RosterPerson], job: CrawlJob) -> dict[str, Row]:
-    """Identity → its row, of the people of whom nothing has changed and nothing is due."""
+@dataclass(frozen=True)
+class Settled:
+    """Settled identities of a run, with their rows.
+
+    kept: of whom nothing is due.
+    due: of whom something is due, with what it is.
+    """
+
+    kept: dict[str, Row]
+    due: dict[str, tuple[Row, UnopenedShard]]
+
+    def rows(self, left: Iterable[str]) -> dict[str, Row]:
+        """Identity → its row, of those whose shard was left as it was.
+
+        left: those of whom something was due.
+        """
+        return self.kept | {identity: self.due[identity][0] for identity in left if identity in self.due}
+
+
+def find(people: Iterable[RosterPerson], job: CrawlJob, visited: Mapping[str, IdentityVisits]) -> Settled:
+    """Settled identities among `people`. visited: identity → visits of earlier runs."""
     stage = job.folder.parent
     rows = {} if job.refresh else _read(stage, job.takedowns)
+    found = Settled({}, {})
     if not rows:
-        return {}
+        return found
     inputs = ShardInputs(job, LocalSources(job.params.crawl.sources, job.root))
-    is_due = _DueIdentities(job)
+    due = _DueIdentities(job, visited)
     noted = visits.noted(stage)
     attempts = job.params.crawl.attempts
 
@@ -61,15 +83,18 @@ def find(people: Iterable[RosterPerson], job: CrawlJob) -> dict[str, Row]:
         shard = _Shard.read(job.folder / f"{person.identity}.tar", row["end"])
         if shard is None or shard.digest != row["digest"]:
             return False
-        if (shard.inputs.searched, shard.inputs.judged) != (inputs.searched(person), inputs.judged):
-            return False
-        return not is_due(person.identity)
+        return (shard.inputs.searched, shard.inputs.judged) == (inputs.searched(person), inputs.judged)
 
-    return {
-        person.identity: rows[person.identity]
-        for person in people
-        if person.identity in rows and is_settled(person, rows[person.identity])
-    }
+    for person in people:
+        row = rows.get(person.identity)
+        if row is None or not is_settled(person, row):
+            continue
+        unopened = due.of(person.identity)
+        if unopened is None:
+            found.kept[person.identity] = row
+        else:
+            found.due[person.identity] = (row, unopened)
+    return found
 
 
 def row(path: Path, identity: str, tables: Mapping[str, pl.DataFrame], *, attempts: int | None) -> Row | None:
@@ -166,26 +191,38 @@ class _Shard:
 class _DueIdentities:
     """Identities of which something is due, by the tables of the stage and of the visits."""
 
-    def __init__(self, job: CrawlJob) -> None:
-        self._due = job.due
-        self._visits: Mapping[str, IdentityVisits] = {}
-        self._checked: dict[str, list[tuple[str, datetime]]] = {}
-        self._fetched: dict[str, datetime] = {}
-        if job.due is None:
+    def __init__(self, job: CrawlJob, visited: Mapping[str, IdentityVisits]) -> None:
+        self._due = None if all(isinstance(each, LocalSource) for each in job.params.crawl.sources) else job.due
+        self._takedowns = job.takedowns
+        self._visited = visited
+        self._pictures: dict[str, list[tuple[str, str, datetime]]] = {}
+        self._fetches: dict[str, list[tuple[str, str | None, str | None, datetime]]] = {}
+        if self._due is None:
             return
         stage = job.folder.parent
-        self._visits = visits.by_identity(visits.read(stage))
-        evidence = pl.read_parquet(stage / "evidence.parquet", columns=["identity", "image_id", "checked_at"])
-        for identity, image_id, checked_at in evidence.iter_rows():
-            self._checked.setdefault(identity, []).append((image_id, checked_at))
-        fetches = pl.read_parquet(stage / "fetches.parquet", columns=["identity", "fetched_at"])
-        self._fetched = dict(fetches.group_by("identity").agg(pl.col("fetched_at").max()).iter_rows())
+        columns = ["identity", "image_id", "url", "checked_at"]
+        for identity, *picture in (
+            pl.read_parquet(stage / "evidence.parquet", columns=columns).select(columns).iter_rows()
+        ):
+            self._pictures.setdefault(identity, []).append(tuple(picture))
+        columns = ["identity", "url", "page_url", "claim", "fetched_at"]
+        for identity, *fetch in pl.read_parquet(stage / "fetches.parquet", columns=columns).select(columns).iter_rows():
+            self._fetches.setdefault(identity, []).append(tuple(fetch))
 
-    def __call__(self, identity: str) -> bool:
-        due, of_identity = self._due, self._visits.get(identity, IdentityVisits())
-        if due is None:
-            return False
-        pictures = self._checked.get(identity, [])
-        if any(due.is_due(identity, image_id, checked_at, of_identity) for image_id, checked_at in pictures):
-            return True
-        return due.is_search_due(of_identity, self._fetched.get(identity))
+    def of(self, identity: str) -> UnopenedShard | None:
+        """What is due of an identity; None if nothing is."""
+        due, of_identity = self._due, self._visited.get(identity, IdentityVisits())
+        if due is None or self._takedowns.of_identity(identity) is not None:
+            return None
+        pictures = tuple(
+            DuePicture(image_id, url, of_identity.condition(image_id), of_identity.unchanged.get(image_id, 0))
+            for image_id, url, checked_at in self._pictures.get(identity, [])
+            if due.is_due(identity, image_id, checked_at, of_identity)
+        )
+        fetches = self._fetches.get(identity, [])
+        fetched_at = max((each[-1] for each in fetches), default=None)
+        is_search_due = due.is_search_due(of_identity, identity, fetched_at)
+        if not (pictures or is_search_due):
+            return None
+        addresses = {url: (page_url, claim) for url, page_url, claim, _ in fetches}
+        return UnopenedShard(pictures, addresses if is_search_due else None)

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 from yarl import URL
 
+from mtf.core.hashing import fingerprint
 from mtf.crawl import site_files
 from mtf.crawl.host_leases import SharedDocuments
 from mtf.crawl.http_client import ROBOT, HttpFetcher, Permission, permit_all
@@ -85,6 +86,7 @@ class SignalsClient:
         self._tdm_rules = _OncePer(self._read_tdm_rules, max_entries)
         self._ai_txt = _OncePer(self._read_ai_txt, max_entries)
         self._rsl_documents = _OncePer(self._read_rsl, max_entries)
+        self._sites_digests = _OncePer(self._read_sites_digest, max_entries)
 
     async def permit(self, url: str) -> None:
         """Check that robots.txt permits `url` (RFC 9309).
@@ -140,6 +142,28 @@ class SignalsClient:
             document = await self._rsl_documents.of(address)
             preferences += document.locate(rsl.preferences(document.value, url, found_in=address))
         return preferences
+
+    async def sites_digest(self, *urls: str) -> str | None:
+        """Digest of robots.txt, tdmrep.json and ai.txt of the sites of `urls`: equal if they say the same of them.
+
+        None if one of the files cannot be had, or names RSL documents, which may change alone.
+        """
+        return await self._sites_digests.of(tuple(dict.fromkeys(map(_site, urls))))
+
+    async def _read_sites_digest(self, sites: tuple[URL, ...]) -> str | None:
+        digests = [await self._site_digest(site) for site in sites]
+        return None if None in digests else fingerprint(digests)
+
+    async def _site_digest(self, site: URL) -> str | None:
+        try:
+            robots = await self._robots.of(site)
+        except FetchFailed:
+            return None
+        tdm_rules, ai_txt = await self._tdm_rules.of(site), await self._ai_txt.of(site)
+        is_unread = any(each.sha256 is None and each.value for each in (tdm_rules, ai_txt))
+        if is_unread or (robots.value is not None and robots.value.licenses):
+            return None
+        return fingerprint([each.sha256 for each in (robots, tdm_rules, ai_txt)])
 
     @staticmethod
     def of_headers(headers: Headers, *, url: str, heard_at: datetime) -> list[Preference]:
@@ -243,6 +267,20 @@ def header_source(headers: Headers, *, url: str, heard_at: datetime) -> Document
     lines = "".join(f"{name}: {value}\n" for name, value in _telling(headers))
     digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
     return Document(None, url, digest, heard_at)
+
+
+def signal_headers(headers: Headers) -> tuple[str | None, list[str]]:
+    """Headers that state preferences, or name documents that do, for comparison."""
+    return header_source(headers, url="", heard_at=datetime.min).sha256, _links(headers)
+
+
+def telling_headers(headers: Iterable[tuple[str, str]]) -> Headers:
+    """Those of `headers` that `signal_headers` compares."""
+    return tuple(each for each in headers if each[0].lower() in _TELLING or each[0].lower() == "link")
+
+
+def _links(headers: Headers) -> list[str]:
+    return [value for name, value in headers if name.lower() == "link"]
 
 
 def _telling(headers: Headers) -> list[tuple[str, str]]:

@@ -26,9 +26,9 @@ from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
 
-AT_ONCE = 4
+AT_ONCE = 2
 """Shards that a process works on at a time: one may wait for a slow host, or for the disk."""
-STARTED_PER_SHARD = 256
+STARTED_PER_SHARD = 1024
 """Addresses of a shard that are fetched or wait for their host, at a time."""
 SPOOLED_IN_MEMORY_BYTES = 2**24
 """Bytes of a shard's pictures that wait in memory; more wait on disk."""

@@ -22,9 +22,9 @@ from urllib.parse import quote
 
 import polars as pl
 from bs4 import BeautifulSoup, Tag
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 
-from mtf.core import atomic_files
+from mtf.core import atomic_files, html_templates
 from mtf.gates.expectations import Expectation, NotChecked, Severity, Statistic
 
 DOCS = "docs"
@@ -231,11 +231,4 @@ def _pages(folder: Path) -> dict[str, str]:
 
 
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("mtf.gates", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("index.html.jinja")
+    return html_templates.environment("mtf.gates").get_template("index.html.jinja")

@@ -57,7 +57,7 @@ def _run(given: argparse.Namespace) -> None:
     found = compare(old.files, new.files)
     notes = [*old.unknown, *new.unknown, *objects.failures]
     if found.others:
-        notes.append(f"{found.others:,} differences of files that are no images by their names are left out")
+        notes.append(f"differences of files that are no images by their names are left out: {found.others:,}")
     if given.html is not None:
         write_text(given.html, _page(found, old, new, notes, objects, limit=given.pictures))
     if given.json:
@@ -88,7 +88,6 @@ def _stores(root: Path) -> list[Any]:
 
 
 def _page(found: Differences, old: Version, new: Version, notes: list[str], objects: Objects, *, limit: int) -> str:
-    left = [limit]
     with Thumbnails() as thumbnails:
 
         def thumbnail(digest: str | None) -> bytes | None:
@@ -97,9 +96,6 @@ def _page(found: Differences, old: Version, new: Version, notes: list[str], obje
 
         def row(each: Difference) -> page.Row:
             def pictures() -> tuple[bytes | None, bytes | None]:
-                if left[0] <= 0:
-                    return None, None
-                left[0] -= 1
                 if each.digest == each.old_digest:  # it moved: one picture is enough
                     return None, thumbnail(each.digest)
                 return thumbnail(each.old_digest), thumbnail(each.digest)
@@ -110,13 +106,15 @@ def _page(found: Differences, old: Version, new: Version, notes: list[str], obje
         groups = []
         for name, title in KINDS.items():
             every = getattr(found, name)
-            groups.append(page.Group(name, title, len(every), _by_folder(every), [row(each) for each in every]))
-        return page.rendered(groups, title=f"Images: {old.name} and {new.name}", says=[_summary(found)], notes=notes)
+            rows = [row(each) for each in every]
+            groups.append(page.Group(name, title, len(every), _by_folder(every), rows, by="folder"))
+        title = f"Images: {old.name} and {new.name}"
+        return page.rendered(groups, title=title, says=[_summary(found)], notes=notes, max_pictures=limit)
 
 
 def _by_folder(every: Sequence[Difference]) -> list[tuple[str, int]]:
     folders = ((each.path or each.old_path or "").rpartition("/")[0] or "(root)" for each in every)
-    return page.counted(f"in {folder}" for folder in folders)
+    return page.counted(folders)
 
 
 def _summary(found: Differences) -> str:

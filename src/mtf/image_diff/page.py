@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from importlib import resources
 from itertools import zip_longest
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+
+from mtf.core import html_templates
 
 MAX_PAGE_BYTES = 5_000_000
 _ROW_BYTES, _PICTURE_BYTES = 2_400_000, 2_300_000
@@ -53,6 +54,7 @@ class Group:
     total: number of differences, also those that are not among the rows.
     reasons: reason → number.
     rows: in the order of the page.
+    by: what the reasons are, as the table's heading.
     """
 
     name: str
@@ -60,19 +62,29 @@ class Group:
     total: int
     reasons: Sequence[tuple[str, int]]
     rows: Sequence[Row]
+    by: str = "reason"
 
 
-def rendered(groups: Sequence[Group], *, title: str, says: Sequence[str], notes: Sequence[str] = ()) -> str:
+def rendered(
+    groups: Sequence[Group],
+    *,
+    title: str,
+    says: Sequence[str],
+    notes: Sequence[str] = (),
+    max_pictures: int = MAX_PICTURES,
+) -> str:
     """The page, in at most MAX_PAGE_BYTES.
 
     title: heading.
     says: lines below it.
     notes: what is not known or not shown.
+    max_pictures: rows whose pictures are read.
 
     Rows and pictures beyond the page's size are counted. The first rows of each group have pictures first.
     """
     shown = _shown_rows(groups)
-    pictures = _pictures(shown)
+    pictures = _pictures(shown, max_pictures)
+    read = sum(row.pictures is not None for rows in shown for row in rows)
     data = [
         [
             [plain(row.title), plain(row.text), plain(row.note), *pictures.get((place, number), (0, 0))]
@@ -81,21 +93,15 @@ def rendered(groups: Sequence[Group], *, title: str, says: Sequence[str], notes:
         for place, rows in enumerate(shown)
     ]
     style, script = _own("page.css"), _own("page.js")
-    environment = Environment(
-        loader=PackageLoader("mtf.image_diff", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates.environment("mtf.image_diff")
     environment.filters["plain"] = plain
     return environment.get_template("page.html.jinja").render(
         title=title,
         says=says,
         notes=notes,
         groups=[(group, len(rows)) for group, rows in zip(groups, shown, strict=True)],
-        shown_pictures=sum(bool(each) for pair in pictures.values() for each in pair),
-        data=_in_script(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+        unread=read - len(pictures),
+        data=html_templates.in_script(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
         style=style,
         script=script,
         policy=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
@@ -126,20 +132,19 @@ def _shown_rows(groups: Sequence[Group]) -> list[list[Row]]:
     return shown
 
 
-def _pictures(shown: Sequence[Sequence[Row]]) -> dict[tuple[int, int], tuple[str | int, str | int]]:
-    """Place of group and row → its pictures as base64, 0 for none."""
+def _pictures(shown: Sequence[Sequence[Row]], max_pictures: int) -> dict[tuple[int, int], tuple[str | int, str | int]]:
+    """Place of group and row → its pictures as base64, 0 for none; -1 and 0 for a row of which none can be shown."""
     found: dict[tuple[int, int], tuple[str | int, str | int]] = {}
-    left, count = _PICTURE_BYTES, 0
+    left = _PICTURE_BYTES
     for place, number, read in _in_turn(shown):
-        if count >= MAX_PICTURES:
+        if len(found) >= max_pictures:
             break
         encoded = tuple(0 if each is None else base64.b64encode(each).decode("ascii") for each in read())
         size = sum(len(each) for each in encoded if isinstance(each, str))
         if size > left:
             break
-        if size:
-            found[place, number] = (encoded[0], encoded[1])
-            left, count = left - size, count + 1
+        found[place, number] = (encoded[0], encoded[1]) if size else (-1, 0)
+        left -= size
     return found
 
 
@@ -156,11 +161,6 @@ def counted(reasons: Iterable[str]) -> list[tuple[str, int]]:
     for reason in reasons:
         counts[reason] = counts.get(reason, 0) + 1
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _in_script(text: str) -> Markup:
-    """JSON escaped so that it cannot end the script element around it."""
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 
 def _own(name: str) -> Markup:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
@@ -18,7 +17,8 @@ from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, settled, store, visits
-from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
+from mtf.crawl.crawler import CrawlItem, CrawlJob, CrawlReport, RosterPerson, crawl
+from mtf.crawl.visits import IdentityVisits
 from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
 from mtf.schemas.takedown_file import Takedowns
@@ -50,15 +50,17 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     cluster_storage.remove_except(params.compute, folder, set(identities))
     wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
     job = _job(workspace, params, refresh=refresh, due=wanted)
-    known = settled.find(people, job)
-    report = _crawl([person for person in people if person.identity not in known], job)
-    report.kept += known
+    visits_before = visits.table(workspace.stage(STAGE))
+    visited = visits.by_identity(visits.with_journal(visits_before, workspace.stage(STAGE))) if due else {}
+    found = settled.find(people, job, visited)
+    report = _crawl(_items(people, found, visited), job)
+    report.kept += found.kept
     if source_listing.write(workspace.local_sources, report.local_sources):
         print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
-    gathered = _gather(workspace, people, known, job.takedowns, report)
-    metrics = _metrics(
-        gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
-    )
+    revisits = {"revisits": visits.counts(workspace.stage(STAGE))} if due else {}
+    gathered = _gather(workspace, people, found, visits_before, job.takedowns, report)
+    retriable = _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
+    metrics = _metrics(gathered, len(identities), retriable) | revisits
     atomic_files.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
     _print_old_addresses(workspace, params, set(gathered["fetches"]["url"]))
@@ -76,15 +78,28 @@ def _job(workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.
     )
 
 
-def _crawl(people: list[RosterPerson], job: CrawlJob) -> CrawlReport:
+def _items(
+    people: list[RosterPerson], found: settled.Settled, visited: Mapping[str, IdentityVisits]
+) -> list[CrawlItem]:
+    """Items of the identities that something may be left to do of."""
+    return [
+        CrawlItem(
+            person, visited.get(person.identity, IdentityVisits()), found.due.get(person.identity, (None, None))[1]
+        )
+        for person in people
+        if person.identity not in found.kept
+    ]
+
+
+def _crawl(items: list[CrawlItem], job: CrawlJob) -> CrawlReport:
     with progress_bar() as progress:
-        bar = progress.add_task("crawl", total=len(people))
+        bar = progress.add_task("crawl", total=len(items))
         job = replace(job, done=lambda: progress.advance(bar))
         if job.params.compute.engine == "ray":
             from mtf.crawl import cluster_crawl
 
-            return cluster_crawl.crawl(people, job)
-        return crawl(people, job)
+            return cluster_crawl.crawl(items, job)
+        return crawl(items, job)
 
 
 def _print_old_addresses(workspace: ProjectPaths, params: Params, fetched: set[str]) -> None:
@@ -101,57 +116,79 @@ def _print_old_addresses(workspace: ProjectPaths, params: Params, fetched: set[s
 def _gather(
     workspace: ProjectPaths,
     people: list[RosterPerson],
-    known: Mapping[str, settled.Row],
+    found: settled.Settled,
+    visits_before: pl.DataFrame,
     takedowns: Takedowns,
     report: CrawlReport,
 ) -> dict[str, pl.DataFrame]:
-    """Write the stage's tables and return them. known: identities whose rows the tables of the last run have."""
+    """Write the stage's tables and return them. found: identities whose rows the tables of the last run may have."""
     stage, identities = workspace.stage(STAGE), [person.identity for person in people]
+    known = found.rows(report.left)
     is_same = identities == settled.identities(stage) == [name for name in identities if name in known]
     if is_same and not visits.noted(stage):
-        return {name: pl.read_parquet(workspace.table(STAGE, name)) for name in settled.OF_STAGE}
-    rows, of_shards = _rows(workspace, identities, known, report)
-    visited = visits.read(stage)
+        return _last_rows(workspace)
+    visited = visits.with_journal(visits_before, stage)
+    if is_same:
+        rows, of_shards = _last_rows(workspace), [known[identity] for identity in identities]
+        changed = {"evidence"}
+    else:
+        rows, of_shards = _rows(workspace, identities, known, report)
+        changed = set(settled.OF_STAGE)
     rows["evidence"] = visits.confirmed(rows["evidence"], visited)
-    of_roster = pl.DataFrame({"identity": identities})
+    if not is_same:
+        _check_keys(workspace, rows, pl.DataFrame({"identity": identities}))
+    settled.remove(stage)
+    for name in changed:
+        rows[name] = schemas.write(settled.OF_STAGE[name], rows[name], workspace.table(STAGE, name))
+    of_settled, made = [*found.kept, *found.due], [*report.made, *report.retried]
+    visits.write(stage, visited, images=rows["images"], identities=identities, settled=of_settled, made=made)
+    settled.write(stage, of_shards, takedowns)
+    return rows
+
+
+def _check_keys(workspace: ProjectPaths, rows: dict[str, pl.DataFrame], of_roster: pl.DataFrame) -> None:
+    """Check the foreign keys of all tables."""
     parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
     parents |= {"signals": of_roster}
     for name, parent in parents.items():
         path = workspace.table(STAGE, name)
         key = ["identity"] if parent is of_roster else ["identity", "image_id"]
         schemas.check_refers(rows[name], parent, on=key, where=str(path), failures_to=schemas.failures_path(path))
-    settled.remove(stage)
-    tables = settled.OF_STAGE.items()
-    written = {name: schemas.write(table, rows[name], workspace.table(STAGE, name)) for name, table in tables}
-    visits.write(stage, visited, images=rows["images"], identities=identities)
-    settled.write(stage, of_shards, takedowns)
-    return written
+
+
+def _last_rows(workspace: ProjectPaths) -> dict[str, pl.DataFrame]:
+    """Rows of each table as the last run has written them."""
+    return {name: pl.read_parquet(workspace.table(STAGE, name)) for name in settled.OF_STAGE}
 
 
 def _rows(
     workspace: ProjectPaths, identities: list[str], known: Mapping[str, settled.Row], report: CrawlReport
 ) -> tuple[dict[str, pl.DataFrame], list[settled.Row | None]]:
     """Rows of each table, in the order of the roster, and the row of each shard for the next run."""
-    before = {name: _by_identity(workspace.table(STAGE, name)) if known else {} for name in settled.OF_STAGE}
-    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in settled.OF_STAGE}
-    of_shards: list[settled.Row | None] = []
+    of_shards: dict[str, settled.Row | None] = dict(known)
+    parts = {name: _last_rows_of(known, workspace, name) for name in settled.OF_STAGE}
     for identity in identities:
         if identity in known:
-            tables = {name: frames[identity] for name, frames in before.items() if identity in frames}
-            of_shards.append(known[identity])
-        else:
-            shard = workspace.shard(STAGE, identity)
-            tables = store.read_tables(shard)
-            of_shards.append(settled.row(shard, identity, tables, attempts=report.attempts.get(identity)))
+            continue
+        shard = workspace.shard(STAGE, identity)
+        tables = store.read_tables(shard)
+        of_shards[identity] = settled.row(shard, identity, tables, attempts=report.attempts.get(identity))
         for name, frame in tables.items():
             parts[name].append(schemas.frame(settled.OF_STAGE[name], frame))
-    empty = {name: schemas.frame(table, []) for name, table in settled.OF_STAGE.items()}
-    return {name: pl.concat([empty[name], *frames], rechunk=True) for name, frames in parts.items()}, of_shards
+    # A shard may name a stranger, whom the contracts of the tables refuse.
+    count = len(identities)
+    place = pl.col("identity").replace_strict(identities, list(range(count)), default=count, return_dtype=pl.UInt32)
+    rows = {name: pl.concat(frames).sort(place, maintain_order=True) for name, frames in parts.items()}
+    return rows, [of_shards[identity] for identity in identities]
 
 
-def _by_identity(path: Path) -> dict[str, pl.DataFrame]:
-    frames = pl.read_parquet(path).partition_by("identity", as_dict=True, maintain_order=True)
-    return {str(identity): frame for (identity,), frame in frames.items()}
+def _last_rows_of(known: Mapping[str, settled.Row], workspace: ProjectPaths, name: str) -> list[pl.DataFrame]:
+    """Rows of the last run's table `name` that are still those of the shards."""
+    table = settled.OF_STAGE[name]
+    if not known:
+        return [schemas.frame(table, [])]
+    rows = pl.read_parquet(workspace.table(STAGE, name))
+    return [schemas.frame(table, rows.filter(pl.col("identity").is_in(list(known))))]
 
 
 def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from mtf.config import PRETRAINED, MultiTask, Params
 from mtf.core import atomic_files, torchrun
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import training_minutes
 
 if TYPE_CHECKING:
     from mtf.training.data import Examples
@@ -83,6 +85,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
             ),
         ],
     )
+    started = time.monotonic()
     fitted = trainer.fit_multitask(
         network,
         first_weights.begin_at(
@@ -98,6 +101,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         devices=together,
         unfinished=unfinished,
     )
+    minutes = (time.monotonic() - started) / 60
     if not torchrun.is_first():
         print(f"multitask {weighting}: trained; the results are on node 0")
         return
@@ -116,10 +120,8 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         epochs=fitted.epochs,
         **origin,
     )
-    training: dict[str, Any] = {"about": asdict(about)}
-    if fitted.gpu_utilization is not None:
-        training["gpu_utilization"] = fitted.gpu_utilization
-    atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+    atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, {"about": asdict(about)})
+    training_minutes.write(workspace, "multitask", weighting, minutes=minutes, gpu_utilization=fitted.gpu_utilization)
     unfinished.remove()
     print(
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "

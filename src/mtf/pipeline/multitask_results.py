@@ -62,13 +62,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     probabilities = schemas.read(schemas.PROBABILITIES, workspace.table(f"multitask/{weighting}", "probabilities"))
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, probabilities, multitask.labels_of(params, splits), weighting)
-    _write(
-        workspace,
-        params,
-        results,
-        ModelDetails(**training["about"]),
-        gpu_utilization=training.get("gpu_utilization"),
-    )
+    _write(workspace, params, results, ModelDetails(**training["about"]))
 
 
 def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
@@ -79,9 +73,7 @@ def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
         raise BadInput(f"{workspace.relative(path)}: missing or not readable; `{command}` writes it") from None
 
 
-def _write(
-    workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails, *, gpu_utilization: float | None
-) -> None:
+def _write(workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails) -> None:
     from mtf.datasets import labelled
     from mtf.evaluation import fairness, intersections
     from mtf.evaluation.undetected_pictures import UndetectedPictures
@@ -106,8 +98,6 @@ def _write(
         | {ALL: fairness.over_all(intersections.together(counted, by_person.columns), settings=params.fairness)},
         "by_group": intersections.by_attribute(by_person, own, attributes, seed=params.seed, settings=params.fairness),
     }
-    if gpu_utilization is not None:
-        figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), {"accuracy": figures["accuracy"][ALL]})
     _write_curves(workspace, weighting)

@@ -11,6 +11,7 @@ from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files, torchrun
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import training_minutes
 
 
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
@@ -107,10 +108,8 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     }
     if is_pretrained and not model.endswith(PRETRAINED):
         figures["pretrained"] = True
-    if fitted.gpu_utilization is not None:
-        figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(training_figures(workspace, model, task), figures)
-    atomic_files.write_json(training_minutes(workspace, model, task), {"train_minutes": round(minutes, 1)})
+    training_minutes.write(workspace, "train", model, task, minutes=minutes, gpu_utilization=fitted.gpu_utilization)
     unfinished.remove()
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
@@ -121,14 +120,6 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
 def training_figures(workspace: ProjectPaths, model: str, task: str) -> Path:
     """File of the figures of one training, the same for the same data, recipe, seed and machine."""
     return workspace.stage("train") / model / f"{task}.json"
-
-
-def training_minutes(workspace: ProjectPaths, model: str, task: str) -> Path:
-    """File of the minutes that one training took, since it was last begun or continued.
-
-    It is no output of the stage: minutes differ from run to run, and dvc.lock would with them.
-    """
-    return workspace.stage("minutes") / "train" / model / f"{task}.json"
 
 
 def _local_weights(workspace: ProjectPaths, params: Params, model: str) -> Path | None:

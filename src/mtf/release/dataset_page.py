@@ -10,9 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
-
+from mtf.core import html_templates
 from mtf.release import citation
 from mtf.release.card import Card
 from mtf.release.facts import Facts
@@ -22,19 +20,12 @@ NAME = "index.html"
 
 def rendered(facts: Facts, card: Card, described: Mapping[str, Any]) -> str:
     """Page as HTML; all text is escaped. `described` is the Croissant document."""
-    environment = Environment(
-        loader=PackageLoader("mtf.release", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     text = json.dumps(described, ensure_ascii=False, indent=1)
-    safe = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return environment.get_template("index.html.jinja").render(
+    template = html_templates.environment("mtf.release").get_template("index.html.jinja")
+    return template.render(
         facts=facts,
         card=card,
         described=described,
         citation=citation.bibtex(facts, card),
-        json_ld=Markup(safe),  # noqa: S704 (JSON that cannot end its element)
+        json_ld=html_templates.in_script(text),
     )

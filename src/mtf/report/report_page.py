@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
+
+from mtf.core import html_templates
 
 if TYPE_CHECKING:
     # Imported where a chart is made: takedowns need the thumbnails of a page, and not its charts.
@@ -25,22 +26,17 @@ def rendered(sections: Sequence[PageSection], *, overview: Overview, title: str,
     """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
     import plotly.io
 
-    environment = Environment(
-        loader=PackageLoader("mtf.report", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates.environment("mtf.report")
     environment.filters["code"] = _with_code
+    filters = next((section.filters for section in sections if section.filters), {})
     return environment.get_template("page.html.jinja").render(
         title=title,
         version=version,
         contact=contact,
         overview=overview,
         sections=sections,
-        charts=_in_script(plotly.io.json.to_json_plotly(_figures(sections))),
-        filters=_in_script(json.dumps(next((s.filters for s in sections if s.filters), {}), ensure_ascii=False)),
+        charts=html_templates.in_script(plotly.io.json.to_json_plotly(_figures(sections))),
+        filters=html_templates.in_script(json.dumps(filters, ensure_ascii=False)),
         plotly=_own("vendored/plotly.min.js"),
         style=_own("templates/page.css"),
         script=_own("templates/page.js"),
@@ -59,11 +55,6 @@ def _with_code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
     )
-
-
-def _in_script(text: str) -> Markup:
-    """JSON escaped so that it cannot end the script element around it."""
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 
 def _own(name: str) -> Markup:

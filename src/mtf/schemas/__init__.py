@@ -5,31 +5,9 @@ Tables whose columns depend on the tasks of `params.yaml` are functions of `Para
 
 from __future__ import annotations
 
-from mtf.schemas.columns import BOX, FACE, IMAGE, UTC
-from mtf.schemas.contract import (
-    MAX_LISTED_FAILURES,
-    ContractViolated,
-    Table,
-    check,
-    check_refers,
-    failures_path,
-    frame,
-    read,
-    write,
-)
-from mtf.schemas.crawl_tables import (
-    EARLIER,
-    EVIDENCE,
-    FETCHES,
-    IMAGES,
-    MAX_NAME,
-    MAX_QUERY,
-    SETTLED,
-    SIGNALS,
-    VISITS,
-    roster,
-)
-from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, PROBABILITIES, curated, non_curated, splits, undetected
+from typing import TYPE_CHECKING, Any
+
+from mtf.schemas.dtypes import UTC
 from mtf.schemas.enums import (
     FACE_ID,
     SHA256,
@@ -44,7 +22,42 @@ from mtf.schemas.enums import (
     Step,
     VisitResult,
 )
-from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING, UNDETECTED
+
+if TYPE_CHECKING:
+    from mtf.schemas.columns import BOX, FACE, IMAGE
+    from mtf.schemas.contract import (
+        MAX_LISTED_FAILURES,
+        ContractViolated,
+        Table,
+        check,
+        check_refers,
+        failures_path,
+        frame,
+        read,
+        write,
+    )
+    from mtf.schemas.crawl_tables import (
+        EARLIER,
+        EVIDENCE,
+        FETCHES,
+        IMAGES,
+        MAX_NAME,
+        MAX_QUERY,
+        SETTLED,
+        SIGNALS,
+        VISITS,
+        roster,
+    )
+    from mtf.schemas.dataset_tables import (
+        EXCLUSIONS,
+        PREDICTIONS,
+        PROBABILITIES,
+        curated,
+        non_curated,
+        splits,
+        undetected,
+    )
+    from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING, UNDETECTED
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
@@ -56,3 +69,15 @@ __all__ = [
     "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "undetected",
     "write",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Contract, or part of one, imported on first use: pandera takes a second, and who only fetches needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mtf.schemas import columns, contract, crawl_tables, dataset_tables, face_tables
+
+    modules = (columns, contract, crawl_tables, dataset_tables, face_tables)
+    found = next(getattr(module, name) for module in modules if hasattr(module, name))
+    globals()[name] = found
+    return found

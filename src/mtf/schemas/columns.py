@@ -12,8 +12,6 @@ from mtf.config import Params
 from mtf.schemas.contract import Table
 from mtf.schemas.enums import SLUG
 
-UTC = pl.Datetime("us", "UTC")
-
 
 def column(dtype: Any, *checks: pa.Check, null: bool = False) -> pa.Column:
     return pa.Column(dtype, list(checks), nullable=null)

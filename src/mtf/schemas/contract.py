@@ -10,6 +10,7 @@ from typing import Any
 
 import pandera.polars as pa
 import polars as pl
+from pandera.backends.polars.register import register_polars_backends
 from pandera.errors import SchemaErrors
 
 from mtf.core.atomic_files import replacing
@@ -76,7 +77,8 @@ def check(
     Raises ContractViolated with the first failing cases in its message.
     """
     try:
-        table.schema.validate(data, lazy=True)
+        if not _is_kept(table.schema, data):
+            table.schema.validate(data, lazy=True)
     except SchemaErrors as error:
         failures = error.failure_cases.select("column", "check", "failure_case", "index")
         if row_numbers is not None:
@@ -88,6 +90,38 @@ def check(
         # The failures that an earlier run wrote are fixed.
         failures_to.unlink(missing_ok=True)
     return data
+
+
+def _is_kept(schema: pa.DataFrameSchema, data: pl.DataFrame) -> bool:
+    """True if a quick look finds no failing case; False leaves it to `validate` to say.
+
+    `validate` asks some queries about each column: for a small table, they are nearly all of the time.
+    """
+    is_usual = schema.strict is True and not (schema.coerce or schema.ordered or schema.parsers or schema.dtype)
+    if not is_usual or set(data.columns) != set(schema.columns):
+        return False
+    for name, column in schema.columns.items():
+        is_usual = not (column.coerce or column.unique or column.regex or column.parsers)
+        if not is_usual or data.schema[name] != column.dtype.type or not _is_filled(data[name], column):
+            return False
+    if schema.unique and data.select(schema.unique).is_duplicated().any():
+        return False
+    register_polars_backends()
+    lazy = data.lazy()
+    checks = [(None, check) for check in schema.checks or ()]
+    checks += [(name, check) for name, column in schema.columns.items() for check in column.checks]
+    try:
+        passed = pl.collect_all([check(lazy, name).check_passed for name, check in checks])
+    except pl.exceptions.PolarsError:
+        return False
+    return all(frame.item() for frame in passed)
+
+
+def _is_filled(values: pl.Series, column: pa.Column) -> bool:
+    """True if there is no missing value, or if the column may have some."""
+    if column.nullable:
+        return True
+    return not values.null_count() and not (values.dtype.is_float() and values.is_nan().any())
 
 
 def check_refers(

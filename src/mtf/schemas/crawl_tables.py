@@ -6,8 +6,9 @@ import pandera.polars as pa
 import polars as pl
 
 from mtf.config import Params
-from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, matches, one_of, table, text
+from mtf.schemas.columns import at_least, column, holds, identity, labels, matches, one_of, table, text
 from mtf.schemas.contract import Table
+from mtf.schemas.dtypes import UTC
 from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome, VisitResult
 
 # Longest texts of a roster's row, in characters.
@@ -152,8 +153,10 @@ SETTLED = table(
 
 # Revisits of stored pictures: one row per picture, of its last visit; and one per search, without a picture.
 # page, file: what became of them; null for a search.
-# unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged.
+# unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged, or gone as
+# before.
 # confirmed_at: time at which its page or record was last received, or said to be unchanged.
+# condition: JSON; what must hold so that nothing has changed since (`mtf.crawl.revisit.VisitCondition`).
 VISITS = table(
     "visits",
     {
@@ -166,6 +169,7 @@ VISITS = table(
         "unchanged_visits": at_least(pl.Int32, 0, null=True),
         "confirmed_at": column(UTC, null=True),
         "detail": text(),
+        "condition": text(),
     },
     unique=["identity", "image_id"],
 )

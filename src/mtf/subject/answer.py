@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mtf.config import Params
-from mtf.core import atomic_files, shards
+from mtf.core import atomic_files, html_templates, shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.duties.writing import on_one_line
 from mtf.schemas import SPLITS
@@ -169,13 +168,7 @@ def _page(
     workspace: ProjectPaths,
     params: Params,
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("mtf.subject", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates.environment("mtf.subject")
     environment.filters |= {"plain": lambda value: on_one_line(str(value)), "link": _link}
     return environment.get_template("page.html.jinja").render(
         found=found,

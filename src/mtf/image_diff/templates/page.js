@@ -20,8 +20,13 @@
   };
   const item = ([title, text, note, before, after]) => {
     const element = made("li");
-    element.append(made("h3", title), made("p", text));
-    if (before || after) {
+    const heading = made("h3");
+    // A long path breaks where its parts end.
+    for (const part of title.split(/(?<=[/_])/)) heading.append(part, made("wbr"));
+    element.append(heading, made("p", text));
+    if (before === -1) {
+      element.append(made("p", "No picture of it can be shown.", "note"));
+    } else if (before || after) {
       const pair = made("div", "", "pair");
       if (before) pair.append(picture(before, "before", title));
       if (after) pair.append(picture(after, "after", title));
@@ -32,13 +37,16 @@
   };
   const lists = [...document.querySelectorAll(".rows")].map((list) => {
     const button = list.parentElement.querySelector(".more button");
+    const onPaper = list.parentElement.querySelector(".on-paper");
     const state = { rows: data[list.dataset.group], shown: 0 };
     const more = () => {
       const first = state.shown;
       list.append(...state.rows.slice(first, first + CHUNK).map(item));
       state.shown = Math.min(state.rows.length, first + CHUNK);
-      button.hidden = state.shown >= state.rows.length;
-      button.textContent = `Show more of: ${list.dataset.title} (${state.rows.length - state.shown} left)`;
+      const left = state.rows.length - state.shown;
+      button.hidden = left === 0;
+      button.textContent = `Show more of: ${list.dataset.title} (${left} left)`;
+      onPaper.textContent = left ? `${left} more are on the page, and not on paper.` : "";
       return list.children[first];
     };
     button.addEventListener("click", () => {
@@ -60,7 +68,8 @@
   find.parentElement.hidden = false;
   find.addEventListener("input", () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+    find.parentElement.classList.toggle("used", words.length > 0);
     const count = lists.reduce((sum, list) => sum + list.filter(words), 0);
-    document.getElementById("found").textContent = words.length ? `${count} rows` : "";
+    document.getElementById("found").textContent = words.length ? `Rows: ${count}` : "";
   });
 })();

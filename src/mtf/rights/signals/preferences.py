@@ -163,17 +163,17 @@ def opt_outs(preferences: Iterable[Preference]) -> list[str]:
     texts: dict[str, None] = {}
     counts: Counter[str] = Counter()
     for preference in preferences:
+        is_unreadable = preference.answer == Answer.UNKNOWN
+        if not (is_unreadable or preference.answer == Answer.TERMS or preference.reserves):
+            continue
         words = f"{preference.found_in} {preference.statement}".strip()[:MAX_STATEMENT_CHARS]
         detail = f" ({preference.detail})" if preference.detail else ""
         # Bytes of a header that are no UTF-8 have become surrogates, which no table can hold.
         encodable = f"{words}{detail}".encode("utf-8", "replace").decode("utf-8")
         text = " ".join(encodable.replace(SEPARATOR.strip(), ",").split())
-        if preference.answer == Answer.UNKNOWN:
-            name, text = str(Signal.UNKNOWN), f"{preference.signal} in {text}"
-        elif preference.reserves or preference.answer == Answer.TERMS:
-            name = str(preference.signal)
-        else:
-            continue
+        name = str(Signal.UNKNOWN if is_unreadable else preference.signal)
+        if is_unreadable:
+            text = f"{preference.signal} in {text}"
         entry = f"{name}: {text}"
         if entry not in texts and counts[name] < MAX_TEXTS_PER_SIGNAL:
             texts[entry] = None

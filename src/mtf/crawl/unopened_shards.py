@@ -1,0 +1,132 @@
+"""Unopened shards: visits of stored pictures whose page, file and sites are unchanged, without reading their shard.
+
+A visit that finds out all that a shard says of a picture's source leaves a `VisitCondition` in the table of visits. If
+the servers answer 304 to it, and the sites' own files have the same bytes, then nothing about the picture has changed.
+Whatever is not as the condition says is left to the visit with the shard (`mtf.crawl.revisit`), with the answers that
+were received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mtf.crawl import conditional
+from mtf.crawl.conditional import GivenAnswer, GivenAnswers
+from mtf.crawl.http_client import HttpAnswer
+from mtf.crawl.page_client import MAX_PAGE_BYTES
+from mtf.crawl.revisit import Visit, VisitCondition
+from mtf.crawl.signals_client import Headers, signal_headers, telling_headers
+from mtf.schemas import VisitResult
+from mtf.sources.candidate import Candidate
+from mtf.sources.fetch_failure import FetchFailed
+
+if TYPE_CHECKING:
+    from mtf.crawl.collector import CrawlContext
+
+# A larger body is received again: memory must not hold all pictures of an identity.
+_MAX_KEPT_BYTES = 2**20
+
+Address = tuple[str | None, str | None]
+"""Page and claim of an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class DuePicture:
+    """A stored picture that is due. condition: None if it can only be visited with its shard."""
+
+    image_id: str
+    url: str
+    condition: VisitCondition | None
+    unchanged_visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnopenedShard:
+    """What is due of an identity whose shard is as the tables of the stage say.
+
+    addresses: all addresses of the shard, for comparison with a search; None if no search is due.
+    """
+
+    pictures: tuple[DuePicture, ...]
+    addresses: Mapping[str, Address] | None
+
+    def knows_all(self, found: Iterable[Candidate]) -> bool:
+        """True if a search has found nothing that is new: no address, page, claim or record of an API."""
+        known = self.addresses or {}
+        return all(each.record is None and known.get(each.url, ()) == (each.page_url, each.claim) for each in found)
+
+
+@dataclass
+class UnopenedVisits:
+    """Visits of the pictures of one identity.
+
+    visits: those that found everything unchanged, by image id.
+    answers: those that were received, by address, for the visit with the shard.
+    """
+
+    context: CrawlContext
+    visits: dict[str, Visit] = field(default_factory=dict)
+    answers: GivenAnswers = field(default_factory=dict)
+    _pages: dict[str, asyncio.Future[datetime | None]] = field(default_factory=dict)
+
+    async def all(self, pictures: Iterable[DuePicture]) -> None:
+        """Visit all pictures that have a condition."""
+        await asyncio.gather(*(self._visit(each, each.condition) for each in pictures if each.condition))
+
+    async def _visit(self, picture: DuePicture, condition: VisitCondition) -> None:
+        client = self.context.signals_client
+        if await client.sites_digest(condition.page_url, picture.url) != condition.sites:
+            return
+        page_url = condition.page_url
+        if page_url not in self._pages:
+            request = self._unmodified_at(page_url, condition.page, max_bytes=MAX_PAGE_BYTES)
+            self._pages[page_url] = asyncio.ensure_future(request)
+        confirmed_at = await self._pages[page_url]
+        if confirmed_at is None:
+            return
+        max_bytes = self.context.crawl.max_bytes
+        if await self._unmodified_at(picture.url, condition.file, max_bytes=max_bytes) is None:
+            return
+        self.visits[picture.image_id] = Visit(
+            image_id=picture.image_id,
+            url=picture.url,
+            visited_at=datetime.now(UTC),
+            page=VisitResult.UNCHANGED,
+            file=VisitResult.UNCHANGED,
+            unchanged_visits=picture.unchanged_visits + 1,
+            confirmed_at=confirmed_at,
+            condition=condition,
+        )
+
+    async def _unmodified_at(self, url: str, headers: Headers, *, max_bytes: int) -> datetime | None:
+        """Time of the request if the answer is a 304 whose headers say the same; else None, and the answer is kept."""
+        asked, requested = conditional.validators(headers), set[str]()
+        now = datetime.now(UTC)
+        try:
+            answer = await self.context.fetcher.get(
+                url,
+                max_bytes=max_bytes,
+                permission=self.context.signals_client.permit,
+                headers=asked,
+                on_request=partial(requested.add, url),
+            )
+        except FetchFailed as failure:
+            self.answers[url] = GivenAnswer(failure, was_requested=bool(requested))
+            return None
+        if len(answer.body) <= _MAX_KEPT_BYTES:
+            self.answers[url] = GivenAnswer(answer, was_requested=bool(requested))
+        if not conditional.is_unmodified(answer, url, asked):
+            return None
+        return now if _says_the_same(answer, headers) else None
+
+
+def _says_the_same(answer: HttpAnswer, headers: Headers) -> bool:
+    """True if a 304 has no other headers with signals than the earlier answer."""
+    if not telling_headers(answer.headers.items()):
+        return True
+    return signal_headers(conditional.refreshed(headers, answer)) == signal_headers(headers)
