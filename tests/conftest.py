@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import getpass
+import multiprocessing
 import os
 import shutil
 import socket
@@ -21,7 +22,7 @@ import yaml
 import marks
 from mtf import config as params
 from mtf.config import Params
-from projects import run_in
+from projects import PRELOADED, run_in
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
@@ -34,6 +35,7 @@ yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    multiprocessing.set_forkserver_preload(PRELOADED)
     config.pluginmanager.register(marks.MissingMarks(), "missing-marks")
 
 

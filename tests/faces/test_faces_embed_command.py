@@ -93,7 +93,7 @@ def test_a_picture_that_changed_since_is_embedded_again(root, pictures, make_fac
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         run("pictures", "--model", "appearance")
     monkeypatch.undo()
-    os.chdir(root)
+    monkeypatch.chdir(root)
     before = (pictures / "a.jpg").stat()
     (pictures / "a.jpg").write_bytes(as_jpeg(make_face(seed=7)))
     os.utime(pictures / "a.jpg", ns=(before.st_atime_ns, before.st_mtime_ns + 1))

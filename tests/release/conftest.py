@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,15 +10,21 @@ import pytest
 from mtf.core.project_paths import ProjectPaths
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> ProjectPaths:
-    return made_project.make(tmp_path / "project")
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
+    """A project before its release, of which each test has a copy."""
+    return made_project.make(tmp_path_factory.mktemp("made") / "project")
 
 
 @pytest.fixture
-def released(project: ProjectPaths) -> ProjectPaths:
-    made_project.release(project, made_project.made_params())
-    return project
+def project(made: ProjectPaths, tmp_path: Path) -> ProjectPaths:
+    return ProjectPaths(shutil.copytree(made.root, tmp_path / "project"))
+
+
+@pytest.fixture
+def released(project: ProjectPaths, data_set: ProjectPaths) -> ProjectPaths:
+    """The project and its release, of which a test has a copy."""
+    return ProjectPaths(shutil.copytree(data_set.root, project.root, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="session")
