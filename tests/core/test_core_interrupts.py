@@ -13,6 +13,7 @@ import pytest
 from mtf.core import interrupts
 from projects import environment
 
+LIMIT_S = 60
 SCRIPT = """
 import time
 from mtf.config import Compute
@@ -25,6 +26,14 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         {after}
 """
+
+
+def await_rest(processes: list[psutil.Process]) -> None:
+    """Wait until all have nothing to do but to wait: a signal that comes while one starts may be lost in a callback."""
+    seen: list[object] = []
+    while len(seen) < 4 or any(each != seen[-1] for each in seen[-4:]):
+        seen.append([each.cpu_times()[:2] for each in processes])
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +54,12 @@ def test_workers_end_with_the_command_and_say_nothing(tmp_path: Path, after: str
     while len(started := family.children(recursive=True)) < 4:  # the server of forks, its tracker, two workers
         assert process.poll() is None, log.read_text()
         time.sleep(0.05)
+    await_rest([family, *started])
     for _ in range(times):
-        seen = log.read_text()
+        seen, end = log.read_text(), time.monotonic() + LIMIT_S
         os.killpg(process.pid, signal.SIGINT)
         while process.poll() is None and log.read_text() == seen:
+            assert time.monotonic() < end, "the signal has no effect"
             time.sleep(0.02)
     assert process.wait(60) == (0 if times == 1 else interrupts.EXIT_CODE)
     assert log.read_text() == said
