@@ -78,8 +78,11 @@ class Screen:
         return self.strike(key)()
 
     def confirms(self, key: str, text: str) -> None:
-        """Press a key until it is confirmed: the app may be away, and FiftyOne without the panel."""
-        for _ in range(60):
+        """Press a key until it is confirmed: the app may be away, and FiftyOne without the panel.
+
+        A page that was loaded too early is loaded again after 15 s, 30 s and 60 s.
+        """
+        for _ in range(120):
             self.page.keyboard.press(key)
             with suppress(TimeoutError):
                 self.page.wait_for_selector(f'[data-cy="mtf-message"]:text-is("{text}")', timeout=2000)
