@@ -28,12 +28,22 @@ if __name__ == "__main__":
 """
 
 
-def await_rest(processes: list[psutil.Process]) -> None:
-    """Wait until all have nothing to do but to wait: a signal that comes while one starts may be lost in a callback."""
-    seen: list[object] = []
-    while len(seen) < 4 or any(each != seen[-1] for each in seen[-4:]):
-        seen.append([each.cpu_times()[:2] for each in processes])
+def at_rest(process: subprocess.Popen[bytes], log: Path) -> list[psutil.Process]:
+    """The server of forks, its tracker and two workers, once all have nothing to do but to wait.
+
+    A signal that comes while one of them starts may be lost in a callback.
+    """
+    family = psutil.Process(process.pid)
+    seen: list[dict[int, object]] = []
+    while len(seen) < 4 or len(seen[-1]) < 5 or any(each != seen[-1] for each in seen[-4:]):
+        assert process.poll() is None, log.read_text()
         time.sleep(0.1)
+        children = family.children(recursive=True)
+        try:
+            seen.append({each.pid: each.cpu_times()[:2] for each in [family, *children]})
+        except psutil.NoSuchProcess:  # one that a library started for a moment
+            seen.clear()
+    return children
 
 
 @pytest.mark.parametrize(
@@ -50,11 +60,7 @@ def test_workers_end_with_the_command_and_say_nothing(tmp_path: Path, after: str
         process = subprocess.Popen(
             [sys.executable, str(script)], env=environment(), stdout=out, stderr=out, start_new_session=True
         )
-    family = psutil.Process(process.pid)
-    while len(started := family.children(recursive=True)) < 4:  # the server of forks, its tracker, two workers
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    await_rest([family, *started])
+    started = at_rest(process, log)
     for _ in range(times):
         seen, end = log.read_text(), time.monotonic() + LIMIT_S
         os.killpg(process.pid, signal.SIGINT)
