@@ -35,7 +35,7 @@ def environment() -> dict[str, str]:
     }
 
 
-# What the fork server of a test process loads: each process of a stage would load it for seconds.
+# Modules that the fork server of a test process loads: each process of a stage would load them for seconds.
 PRELOADED = ["mtf.pipeline.crawl", "mtf.pipeline.crop", "mtf.pipeline.screen"]
 # Commands of DVC that start no other program, so that this process can run them and has all of their output.
 DVC_ALONE = {"add", "cache", "checkout", "commit", "config", "init", "pull", "push", "remote"}

@@ -74,6 +74,17 @@ def _own() -> dict[str, object]:
     return {"node_ip_address": "127.0.0.1", **dict(zip(names, ports, strict=True))}
 
 
+def s3_environment(endpoint: str) -> dict[str, str]:
+    """Environment of whoever uses the S3 server at `endpoint`, on loopback."""
+    return {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
 @contextmanager
 def start() -> Generator[RayCluster]:
     """A cluster with a head node alone, which has one CPU; nothing of it is left at the end."""
@@ -94,11 +105,7 @@ def start() -> Generator[RayCluster]:
             "RAY_agent_register_timeout_ms": "120000",
             "RAY_gcs_server_port_wait_time_s": str(START_S),
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": endpoint,
-            "NO_PROXY": "127.0.0.1",
+            **s3_environment(endpoint),
         }.items():
             here.setenv(name, value)
         boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)

@@ -15,6 +15,7 @@ from mtf.config import Compute
 from mtf.core import cluster_storage, shards
 from mtf.core.cluster_storage import ClusterStorage, DamagedCopy
 from mtf.core.errors import MtfError
+from ray_cluster import s3_environment
 
 
 @pytest.fixture
@@ -38,13 +39,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     if request.param == "folder":
         return ClusterStorage(str(tmp_path / "storage"))
     endpoint = request.getfixturevalue("s3_endpoint")
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "NO_PROXY": "127.0.0.1",
-    }.items():
+    for name, value in s3_environment(endpoint).items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket="storage")
     address = f"s3://storage/{tmp_path.name}"

@@ -94,14 +94,14 @@ def contents(project: ProjectPaths, stage: str) -> dict[str, bytes]:
 
 
 def run(project: ProjectPaths, stage: Callable[[ProjectPaths, Params], None]) -> str:
-    """What a stage prints."""
+    """Standard output of a stage."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         stage(project, config.load(project.params))
     return printed.getvalue()
 
 
 def run_with_warnings(project: ProjectPaths, stage: Callable[[ProjectPaths, Params], None]) -> tuple[str, list[str]]:
-    """What a stage prints, and its lines on standard error."""
+    """Standard output of a stage, and its lines on standard error."""
     with contextlib.redirect_stderr(io.StringIO()) as warned:
         printed = run(project, stage)
     return printed, warned.getvalue().splitlines()

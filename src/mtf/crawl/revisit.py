@@ -35,7 +35,7 @@ _RSL_MEDIA_TYPE = b"application/rsl"
 _SAME_PICTURE_BITS = 4
 
 States = tuple[VisitResult, VisitResult]
-"""What became of a page and a file."""
+"""State of a page and of a file."""
 
 Examiner = Callable[..., Awaitable[Any]]
 """Runs a function of `examination` in the thread that handles one picture at a time."""

@@ -210,7 +210,7 @@ class _DueIdentities:
             self._fetches.setdefault(identity, []).append(tuple(fetch))
 
     def of(self, identity: str) -> UnopenedShard | None:
-        """What is due of an identity; None if nothing is."""
+        """Pictures and search of an identity that are due; None if nothing is."""
         due, of_identity = self._due, self._visited.get(identity, IdentityVisits())
         if due is None or self._takedowns.of_identity(identity) is not None:
             return None

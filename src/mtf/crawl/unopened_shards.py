@@ -47,7 +47,7 @@ class DuePicture:
 
 @dataclass(frozen=True, slots=True)
 class UnopenedShard:
-    """What is due of an identity whose shard is as the tables of the stage say.
+    """Due pictures and search of an identity whose shard is as the tables of the stage say.
 
     addresses: all addresses of the shard, for comparison with a search; None if no search is due.
     """

@@ -91,7 +91,7 @@ def by_part(pictures: pl.DataFrame) -> pl.Series:
 
 
 def for_classifier(split: pl.Series, *, seed: int) -> np.ndarray:
-    """Which of the training pictures fit the classifier, as a mask (n,): a quarter, drawn from `seed`.
+    """Mask (n,) of the training pictures that fit the classifier: a quarter, drawn from `seed`.
 
     Raises BadInput for too few training pictures.
     """
