@@ -1,4 +1,4 @@
-"""Tests of groups that differ from the rest by more than chance: a permutation test over people, for all groups at once."""
+"""Tests of groups that differ from the rest by more than chance: permutations of people, for all groups at once."""
 
 from __future__ import annotations
 
