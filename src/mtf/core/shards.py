@@ -17,17 +17,14 @@ from typing import BinaryIO
 
 import polars as pl
 
+from mtf.core import tar_members
 from mtf.core.atomic_files import replacing, sweep
+from mtf.core.tar_members import BLOCK_BYTES
 
 DIGEST = "digest"
 ROWS = "rows.parquet"
-_BLOCK = 512
-HEAD_BYTES = 2 * _BLOCK
+HEAD_BYTES = 2 * BLOCK_BYTES
 """Bytes at the beginning of a shard that hold its digest."""
-# Places in a member's header.
-_MAX_NAME_CHARS = 100
-_SIZE, _CHECKSUM, _TYPE, _MAGIC, _PREFIX = slice(124, 136), slice(148, 156), 156, slice(257, 263), 345
-_NAMELESS = tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT)
 
 
 class ShardWriter:
@@ -43,9 +40,9 @@ class ShardWriter:
         """Append `data` as member `name`; return its offset and size in the shard, in bytes."""
         if "/" in name or name.startswith("."):
             raise ValueError(f"a shard's members have plain names, not {name!r}")
-        header = _header(name, len(data))
+        header = tar_members.header(name, len(data))
         start = self._offset + len(header)
-        for part in (header, data, bytes(-len(data) % _BLOCK)):
+        for part in (header, data, tar_members.padding(len(data))):
             self._file.write(part)
             self._offset += len(part)
         return start, len(data)
@@ -57,7 +54,7 @@ class ShardWriter:
 
     def close(self) -> None:
         """End the tar as tarfile does: two empty blocks, and whole records."""
-        self._file.write(bytes(2 * _BLOCK + -(self._offset + 2 * _BLOCK) % tarfile.RECORDSIZE))
+        self._file.write(bytes(2 * BLOCK_BYTES + -(self._offset + 2 * BLOCK_BYTES) % tarfile.RECORDSIZE))
         self.abandon()
         if not self._has_rows:
             raise ValueError("a shard is finished with its rows before it is closed")
@@ -65,24 +62,6 @@ class ShardWriter:
     def abandon(self) -> None:
         """Close the file as it is."""
         self._file.close()
-
-
-def _header(name: str, size_bytes: int) -> bytes:
-    """Header of a member, as tarfile writes it. No times, owners or modes: the same files give the same bytes."""
-    if len(name) > _MAX_NAME_CHARS or not name.isascii() or size_bytes >= 8**11:
-        info = tarfile.TarInfo(name)
-        info.size = size_bytes
-        return info.tobuf(tarfile.PAX_FORMAT)
-    header = bytearray(_NAMELESS)
-    header[: len(name)] = name.encode("ascii")
-    header[_SIZE] = b"%011o\0" % size_bytes
-    header[_CHECKSUM] = b"%06o\0 " % _checksum(header)
-    return bytes(header)
-
-
-def _checksum(header: bytes | bytearray) -> int:
-    """Sum of a header's bytes, those of the checksum itself taken for spaces."""
-    return sum(header) - sum(header[_CHECKSUM]) + 8 * ord(" ")
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
@@ -122,19 +101,19 @@ def _is_whole(file: BinaryIO) -> bool:
 
 
 def _end(file: BinaryIO) -> bytes:
-    file.seek(-2 * _BLOCK, io.SEEK_END)
+    file.seek(-2 * BLOCK_BYTES, io.SEEK_END)
     return file.read()
 
 
 def digest_in(head: bytes) -> str | None:
     """Digest in the first HEAD_BYTES of a shard; None if they are not those of a shard."""
     try:
-        info = tarfile.TarInfo.frombuf(head[:_BLOCK], "utf-8", "strict")
+        info = tarfile.TarInfo.frombuf(head[:BLOCK_BYTES], "utf-8", "strict")
     except tarfile.TarError:
         return None
-    if info.name != DIGEST or len(head) < _BLOCK + info.size:
+    if info.name != DIGEST or len(head) < BLOCK_BYTES + info.size:
         return None
-    return head[_BLOCK : _BLOCK + info.size].decode("ascii", "replace")
+    return head[BLOCK_BYTES : BLOCK_BYTES + info.size].decode("ascii", "replace")
 
 
 def rows_of(path: Path) -> pl.DataFrame:
@@ -170,32 +149,11 @@ class _Reader:
 def members(path: Path) -> dict[str, tuple[int, int]]:
     """Name → (offset, size) of every member. Raises OSError or tarfile.TarError if it cannot be read."""
     with path.open("rb") as file:
-        found = _members_of(file.fileno())
+        found = tar_members.places(file.fileno())
     if found is not None:
         return found
     with tarfile.open(path, "r:") as tar:
         return {info.name: (info.offset_data, info.size) for info in tar}
-
-
-def _members_of(descriptor: int) -> dict[str, tuple[int, int]] | None:
-    """As `members`, of a tar with headers as `_header` writes them; None for any other, which tarfile is to read."""
-    found: dict[str, tuple[int, int]] = {}
-    offset = 0
-    while len(header := os.pread(descriptor, _BLOCK, offset)) == _BLOCK:
-        if not any(header):
-            return found or None
-        size, is_usual = header[_SIZE], header[_TYPE] == ord("0") and header[_MAGIC] == _NAMELESS[_MAGIC]
-        if not is_usual or header[_PREFIX] or not size[:-1].isdigit() or size[-1]:
-            return None
-        try:
-            if int(header[_CHECKSUM].rstrip(b"\0 "), 8) != _checksum(header):
-                return None
-            name, size_bytes = header[:_MAX_NAME_CHARS].rstrip(b"\0").decode("ascii"), int(size[:-1], 8)
-        except ValueError:
-            return None
-        found[name] = (offset + _BLOCK, size_bytes)
-        offset += _BLOCK + size_bytes + -size_bytes % _BLOCK
-    return None
 
 
 def read_member(path: Path, name: str) -> bytes:

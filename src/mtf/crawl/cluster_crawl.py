@@ -26,7 +26,8 @@ from mtf.core.hashing import file_digest
 from mtf.core.job_files import relocated
 from mtf.crawl import crawler, ray_workers
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone
+from mtf.crawl.crawl_job import CrawlItem, CrawlJob, CrawlReport, IdentityDone
+from mtf.crawl.crawler import AT_ONCE, CrawlWork
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.work import Do, Work
 from mtf.sources.base import LocalSource

@@ -29,7 +29,7 @@ from mtf.sources.base import LocalSource
 from mtf.sources.local_sources import LocalSources
 
 if TYPE_CHECKING:
-    from mtf.crawl.crawler import CrawlJob, RosterPerson
+    from mtf.crawl.crawl_job import CrawlJob, RosterPerson
 
 TABLE = "settled.parquet"
 OF_STAGE = {

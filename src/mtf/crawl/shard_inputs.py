@@ -21,7 +21,7 @@ from mtf.sources.base import Source
 from mtf.sources.local_sources import LocalSources
 
 if TYPE_CHECKING:
-    from mtf.crawl.crawler import CrawlJob, RosterPerson
+    from mtf.crawl.crawl_job import CrawlJob, RosterPerson
 
 _CRAWLER = "mtf.crawl.crawler"
 _COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, schemas.EVIDENCE)]

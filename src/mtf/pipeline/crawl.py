@@ -17,7 +17,8 @@ from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, settled, store, visits
-from mtf.crawl.crawler import CrawlItem, CrawlJob, CrawlReport, RosterPerson, crawl
+from mtf.crawl.crawl_job import CrawlItem, CrawlJob, CrawlReport, RosterPerson
+from mtf.crawl.crawler import crawl
 from mtf.crawl.visits import IdentityVisits
 from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
