@@ -91,7 +91,8 @@ class Compute(Section):
 
     engine: `local` uses processes of this machine, `ray` a cluster.
     workers: number of processes; 0 uses every core.
-    address: of the Ray cluster; null for the environment's RAY_ADDRESS, or else for one of this machine.
+    address: of the Ray cluster, or local to start Ray on this machine; null for the environment's RAY_ADDRESS, or
+        else for a cluster of this machine.
     storage: folder or address (s3://BUCKET/FOLDER) that all machines of the cluster see; null if they see the
         project's own folder.
     devices: accelerators of this machine that train one network together, or processes if it has none. A recipe's

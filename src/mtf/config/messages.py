@@ -125,11 +125,12 @@ def _line(
     if any(each["loc"][-1:] == ("[key]",) for each in found):
         name = ".".join(map(str, keys[:-1]))
     # An alternative that only a null would meet says nothing of what is meant.
-    wanted = dict.fromkeys(_permitted(each) for each in found if each["type"] != "none_required")
+    wanted = dict.fromkeys(permitted(each) for each in found if each["type"] != "none_required")
     return f"{name}: {shortened(found[0]['input'])} is not permitted; permitted: {', or '.join(wanted)}"
 
 
-def _permitted(error: ErrorDetails) -> str:
+def permitted(error: ErrorDetails) -> str:
+    """Permitted values of a field, in words."""
     kind, context = error["type"], error.get("ctx", {})
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(context["pattern"], "another form")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mtf.config.section import Count, Section, Share
 
@@ -193,6 +193,13 @@ class Balance(Section):
 
     over: Annotated[list[str], Field(min_length=1)]
     ratio: Annotated[float, Field(ge=0.01, le=1)] = 0.5
+
+    @field_validator("over")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{repeated[0]!r} stands there twice; name each column once")
+        return names
 
 
 class Split(Section):

@@ -5,9 +5,11 @@ A rename also never touches the old file's bytes, which DVC may have hard-linked
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +25,10 @@ _LEFT_OVER = ".*.part"
 def replacing(path: Path) -> Generator[Path]:
     """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it is removed.
 
-    Raises OSError; one on a full or failing disk names the file.
+    Raises OSError, also if `path` is a folder; one on a full or failing disk names the file.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -38,6 +42,27 @@ def replacing(path: Path) -> Generator[Path]:
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Generator[Path]:
+    """Yield a new folder beside `path` to fill; on success it takes the place of `path`, which is empty or not there.
+
+    On failure it is removed. Raises OSError; one of a full or failing disk names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        beside.mkdir()
+        yield beside
+        os.replace(beside, path)
+        flush(path.parent)
+    except OSError as error:
+        if error.errno in system_errors.STORAGE:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:

@@ -17,16 +17,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtf.core import extras, shards
+from mtf.core import object_stores, shards
 from mtf.core.atomic_files import replacing
-from mtf.core.errors import MtfError, shortened
+from mtf.core.errors import MtfError
 from mtf.core.hashing import file_digest
+from mtf.core.object_stores import NamedErrors
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from mtf.config import Compute
 
+_OPTION = "compute.storage"
 _DIGITS = 64  # of a SHA-256 in hex
 
 
@@ -51,18 +53,7 @@ class ClusterStorage:
 
     @cached_property
     def _place(self) -> tuple[AbstractFileSystem, str]:
-        import fsspec
-
-        try:
-            files, base = fsspec.core.url_to_fs(self.address, use_listings_cache=False)
-        except ImportError as error:
-            scheme = self.address.partition(":")[0]
-            extra = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure"}.get(scheme)
-            advice = f"; {extras.install(extra)} brings it" if extra else ""
-            raise MtfError(f"compute.storage: {self.address} needs a package{advice} ({error})") from None
-        except ValueError as error:
-            raise MtfError(f"compute.storage: {self.address}: {error}; permitted: a folder, or s3://…") from None
-        return files, base.rstrip("/")
+        return object_stores.opened(self.address, option=_OPTION)
 
     @property
     def _files(self) -> AbstractFileSystem:
@@ -170,8 +161,8 @@ class ClusterStorage:
         with self._named_errors():
             self._files.rm_file(key)
 
-    def _named_errors(self) -> _NamedErrors:
-        return _NamedErrors(self.address)
+    def _named_errors(self) -> NamedErrors:
+        return NamedErrors(_OPTION, self.address, advice="; `mtf doctor` asks each machine")
 
 
 def of(compute: Compute) -> ClusterStorage | None:
@@ -195,20 +186,3 @@ def remove_except(compute: Compute, folder: Path, wanted: Container[str]) -> Non
     for path in storage.paths("/".join(folder.parts[-3:])):
         if path.rpartition("/")[2].removesuffix(".tar") not in wanted:
             storage.remove(path)
-
-
-class _NamedErrors:
-    """Context that turns errors of a file system or an object store into one line with the address."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, MtfError) or not isinstance(error, Exception):
-            return
-        raise MtfError(
-            f"compute.storage: {self._address} cannot be used: {shortened(error)}; `mtf doctor` asks each machine"
-        ) from error

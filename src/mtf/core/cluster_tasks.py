@@ -45,11 +45,15 @@ RETRIES = 3
 """A job whose worker or machine dies, or whose copies are damaged, is done again so often; then the run ends."""
 AHEAD = 2
 """Jobs in work for each core: the next one waits on its machine while the last one's file is sent."""
+LOCAL = "local"
+"""Address of a cluster of this machine alone, which Ray starts."""
 _CONNECT_S = 10.0
 
 
 def connect(compute: Compute) -> Any:
     """The module ray, connected to the cluster of `compute.address`, or else of RAY_ADDRESS, or else of this machine.
+
+    The address `local` starts Ray on this machine, whatever RAY_ADDRESS says.
 
     Raises MtfError if Ray is not installed or the cluster does not answer.
     """
@@ -62,10 +66,11 @@ def connect(compute: Compute) -> Any:
     if ray.is_initialized():
         return ray
     address = compute.address or os.environ.get("RAY_ADDRESS")
-    if address is not None:
+    is_started = address in (None, LOCAL)
+    if address is not None and not is_started:
         _probe(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    dashboard = None if address is not None else False
+    dashboard = False if is_started else None
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
     except (ConnectionError, RuntimeError, ValueError) as error:

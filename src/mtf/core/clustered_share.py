@@ -1,7 +1,7 @@
 """Confidence intervals of shares whose cases come in clusters, such as several pictures of each person.
 
-Pictures of one person resemble each other. An interval that takes them for independent is too narrow: Wilson's of 95 %
-then covers the truth in 62 to 87 % of cases.
+Pictures of one person resemble each other. An interval that assumes independence is too narrow: Wilson's of 95 % then
+covers the true share in 62 to 87 % of cases.
 """
 
 from __future__ import annotations
@@ -9,26 +9,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 MIN_CLUSTERS = 30
 """With fewer clusters, their spread is too uncertain for an interval."""
 
-Counts = Sequence[int] | np.ndarray
+PerCluster = Sequence[int] | np.ndarray
+"""A number for each cluster: (clusters,)."""
 
 
 def interval(
-    hits: Counts, cases: Counts, *, confidence: float = 0.95, min_clusters: int = MIN_CLUSTERS
+    hits: PerCluster, cases: PerCluster, *, confidence: float = 0.95, min_clusters: int = MIN_CLUSTERS
 ) -> tuple[float, float] | None:
     """Interval of the share of hits among all cases; None with fewer than `min_clusters` clusters.
 
     hits: (clusters,), number of hits in each cluster.
     cases: (clusters,), number of cases in each cluster; clusters without a case are left out.
 
-    Wilson's interval with an effective number of cases, which is that of a simple random sample with the same variance
-    (Kish, Survey Sampling, 1965), and Student's t with one degree of freedom less than there are clusters (Korn and
-    Graubard, 1998). The variance is that of the ratio of hits to cases between clusters. If all cases agree, nothing is
-    known of it; each cluster then counts as one case. With one case in each cluster, it is Wilson's interval.
+    Wilson's interval with an effective number of cases: the size of a simple random sample with the same variance
+    (Kish, Survey Sampling, 1965). The variance is that of the ratio of hits to cases, by the jackknife over clusters.
+    The quantile is Student's t with the degrees of freedom of that variance (Satterthwaite, 1946; Bell and McCaffrey,
+    2002, for clusters): one less than there are clusters if all have as many cases, and fewer if some have many more.
+    If all cases agree, the variance cannot be estimated, and each cluster counts as one case, or fewer if some have
+    many more (Kish). With one case in each cluster, this is Wilson's interval.
     """
     hits, cases = np.asarray(hits, np.float64), np.asarray(cases, np.float64)
     hits, cases = hits[cases > 0], cases[cases > 0]
@@ -38,13 +41,14 @@ def interval(
     share = float(hits.sum() / total)
     tail = (1 - confidence) / 2
     if total == clusters:
-        return _wilson(share, total, float(-norm.ppf(tail)))
-    return _wilson(share, _effective_cases(hits, cases, share), float(-t.ppf(tail, clusters - 1)))
+        return _wilson(share, total, float(-ndtri(tail)))
+    effective, freedom = _effective_cases(hits, cases, share)
+    return _wilson(share, effective, float(-stdtrit(freedom, tail)))
 
 
 def difference(
-    first: tuple[Counts, Counts],
-    second: tuple[Counts, Counts],
+    first: tuple[PerCluster, PerCluster],
+    second: tuple[PerCluster, PerCluster],
     *,
     confidence: float = 0.95,
     min_clusters: int = MIN_CLUSTERS,
@@ -75,10 +79,25 @@ def _wilson(share: float, cases: float, quantile: float) -> tuple[float, float]:
     return low, high
 
 
-def _effective_cases(hits: np.ndarray, cases: np.ndarray, share: float) -> float:
-    """Number of independent cases with the same variance of the share; at most the number of cases."""
+def _correlation(hits: np.ndarray, cases: np.ndarray, share: float) -> float:
+    """Correlation of two cases of a cluster, 0 to 1, by moments; 1 if all cases agree.
+
+    Williams, Extra-binomial variation in logistic linear models, 1982.
+    """
+    of_one, pairs = share * (1 - share), float((cases * (cases - 1)).sum())
+    if of_one <= 0 or pairs <= 0:
+        return 1.0
+    excess = float(((hits - share * cases) ** 2).sum() - of_one * cases.sum())
+    return float(np.clip(excess / (of_one * pairs), 0, 1))
+
+
+def _effective_cases(hits: np.ndarray, cases: np.ndarray, share: float) -> tuple[float, float]:
+    """Number of independent cases with the same variance of the share, at most the number of cases; its freedom."""
     clusters, total = len(cases), float(cases.sum())
-    variance = clusters / (clusters - 1) * float(((hits - share * cases) ** 2).sum()) / total**2
+    spread = cases * (1 + (cases - 1) * _correlation(hits, cases, share))
+    freedom = max(float(spread.sum() ** 2 / (spread**2).sum()) - 1, 1.0)
+    without = (hits - share * cases) / (total - cases)
+    variance = (clusters - 1) / clusters * float((without**2).sum())
     if variance <= 0:
-        return float(clusters)
-    return min(share * (1 - share) / variance, total)
+        return float(total**2 / (cases**2).sum()), freedom
+    return min(share * (1 - share) / variance, total), freedom

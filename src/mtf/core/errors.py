@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+# Characters that would hide or reorder what stands beside them, or command a terminal: controls, marks of direction,
+# and halves of pairs.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 class MtfError(Exception):
@@ -30,6 +35,11 @@ def shortened(value: object, limit: int = 120) -> str:
     """`repr` of a value, cut to `limit` characters: hostile input must not flood a terminal."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """Text on one line; characters that a terminal would act on are shown as `\\xNN`."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def listed(names: Iterable[object], limit: int = 8) -> str:

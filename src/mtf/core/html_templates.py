@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
+@cache
 def environment(package: str) -> Environment:
-    """Environment of the templates in the folder `templates` of a package, such as `mtf.report`."""
+    """Environment of the templates in the folder `templates` of a package, such as `mtf.report`; one per package."""
     return Environment(
         loader=PackageLoader(package, "templates"),
         autoescape=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from types import FrameType
@@ -39,14 +39,18 @@ def ignored() -> Generator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def start_fork_server() -> None:
+def start_fork_server(preloaded: Sequence[str] = ()) -> None:
     """Start multiprocessing's fork server, whose workers ignore interrupts: Ctrl-C reaches all processes of a terminal.
+
+    preloaded: modules that it imports, beside the main one, before it forks.
 
     Its resource tracker clears up after a process that ended at once, and does not warn of it.
     """
     before = os.environ.get(_WARNINGS)
     os.environ[_WARNINGS] = ",".join(filter(None, (before, _QUIET_TRACKER)))
     try:
+        if preloaded:
+            forkserver.set_forkserver_preload(["__main__", *preloaded])
         with ignored():
             forkserver.ensure_running()
     finally:

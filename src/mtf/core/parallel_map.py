@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
@@ -33,14 +34,17 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cores()
 
 
-def process_context() -> ForkServerContext | SpawnContext:
+def process_context(preloaded: Sequence[str] = ()) -> ForkServerContext | SpawnContext:
     """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock.
 
     The processes ignore interrupts, since Ctrl-C reaches all processes of a terminal: their parent decides.
+
+    preloaded: modules that all processes need. On Linux they are imported once, if no process was started before.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    interrupts.start_fork_server()
+    # Frameworks that OpenCV loads on macOS do not survive a fork.
+    interrupts.start_fork_server(preloaded if sys.platform == "linux" else ())
     return multiprocessing.get_context("forkserver")
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,8 @@ import polars as pl
 from mtf.core.errors import BadInput
 
 GONE = "its data is neither in DVC's cache nor in a remote; `dvc fetch` or `dvc push` it from where it is"
+_ALIKE = 0.5
+"""Least similarity of a suggested name, by difflib's ratio from 0 to 1: `v1` is suggested for `v2`."""
 UNRECORDED = "that version does not say which data it had: run `dvc repro` there and commit dvc.lock"
 
 
@@ -147,7 +150,7 @@ def _open(root: Path, name: str) -> Any:
     """DVC's file system of one revision: files of git and of DVC, the latter from the cache, else from the remote."""
     import dvc.api
     from dvc.exceptions import DvcException
-    from dvc.scm import SCMError
+    from dvc.scm import RevError, SCMError
     from scmrepo.exceptions import SCMError as GitError
 
     if name.startswith("-"):
@@ -156,8 +159,17 @@ def _open(root: Path, name: str) -> Any:
         files = dvc.api.DVCFileSystem(str(root), rev=name)
         files.ls("/", detail=False)  # opens the revision: `exists` would hide that there is none
     except (DvcException, SCMError, GitError) as error:
-        raise BadInput(f"revision {name!r}: {' '.join(str(error).split())}") from None
+        near = _near_names(root, name) if isinstance(error, RevError) else []
+        hint = f"; is {' or '.join(near)} meant?" if near else ""
+        raise BadInput(f"revision {name!r}: {' '.join(str(error).split())}{hint}") from None
     return files
+
+
+def _near_names(root: Path, name: str) -> list[str]:
+    """Tags and branches with a name like `name`, the most alike first, at most three."""
+    command = ("git", "for-each-ref", "--format=%(refname:short)", "refs/tags", "refs/heads", "refs/remotes")
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return get_close_matches(name, dict.fromkeys(done.stdout.split()), n=3, cutoff=_ALIKE)
 
 
 def _why_unreadable(files: Any, path: str) -> str | None:
