@@ -1,6 +1,6 @@
 """Collector of one identity's pictures, from candidate to stored picture.
 
-The order intrudes least:
+The order avoids unwanted requests:
 
 1. An address that was taken down is never requested.
 2. The picture's page is requested before the picture. If the host has an API, its record replaces the page
@@ -10,59 +10,44 @@ The order intrudes least:
 
 All preferences of rights holders that were heard on the way are kept with the address.
 
-Bytes are written to disk as soon as they are complete: memory holds only those in transit and the one that is examined.
+Bytes are written to disk as soon as they are complete. Memory holds only pictures in transit, and the one that is
+examined.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed, remembered_statements
-from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.page_client import FetchedPage, Pages
 from mtf.crawl.revisit import Revisits
-from mtf.crawl.signals_client import Headers, SignalsClient
+from mtf.crawl.signals_client import Headers
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals.preferences import Preference, located, opt_outs
 from mtf.schemas import FetchOutcome
-from mtf.schemas.takedown_file import Takedown, Takedowns
 from mtf.sources import record_evidence, registry
 from mtf.sources.base import LocalSource
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import RETRIABLE_OUTCOMES, FetchFailed
-from mtf.sources.local_sources import LocalSources
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class CrawlContext:
-    """Clients, sources and parameters that all identities of one run share.
-
-    examiner: executor with one thread, since Pillow's warnings are silenced per process.
-    """
-
-    crawl: Crawl
-    fetcher: HttpFetcher
-    signals_client: SignalsClient
-    takedowns: Takedowns
-    local: LocalSources
-    examiner: Executor
-
-
 @dataclass(frozen=True, slots=True)
 class _RawPicture:
-    """A picture before its examination: a reader of its bytes, with its page and response."""
+    """A picture before its examination: a reader of its bytes, with its page and response.
+
+    examined: result of an earlier run's examination of the same bytes; None to examine them.
+    """
 
     read: Reader
     page: FetchedPage
@@ -72,15 +57,16 @@ class _RawPicture:
     headers: Headers = ()
     preferences: tuple[Preference, ...] = ()
     content_hash: int | None = None
+    examined: examination.Examined | None = None
 
 
 class Collector:
     """Collector of the pictures of one identity.
 
     earlier: fetches of an earlier run by address.
-    renew: request the pages of stored pictures again; else only pages that failed.
-    judge_anew: request refused addresses again, since the bounds or the code that refused them have changed.
-    revisits: of stored pictures whose pages and files to request again, if they have changed; None requests none.
+    renew: request the pages of stored pictures again; else only pages with a retriable failure.
+    judge_anew: request refused addresses again, since the limits or the code that refused them have changed.
+    revisits: conditional requests for stored pictures that are due; None makes none.
 
     Retriable failures are requested again in any case, as often as `attempts` permits.
     """
@@ -113,7 +99,7 @@ class Collector:
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
         """Fetch of each address, in the candidates' order."""
         candidates = list(candidates)
-        # A duplicate depends on the result of the picture that it repeats.
+        # A duplicate is judged last: it depends on the result of the picture with the same bytes.
         first = await self._each([candidate for candidate in candidates if not self._repeats(candidate)], set())
         stored_ids = {fetch.image_id for fetch in first.values() if fetch.picture is not None}
         others = await self._each([candidate for candidate in candidates if self._repeats(candidate)], stored_ids)
@@ -140,12 +126,12 @@ class Collector:
     async def _obtain(self, candidate: Candidate, stored_ids: set[str | None]) -> Fetch:
         """Fetch of one address. A picture of an earlier run is judged again, but not fetched again.
 
-        `stored_ids` are image ids that are stored in any case: an earlier duplicate of one of them stays a duplicate.
+        stored_ids: image ids that are stored in any case. An earlier duplicate of one of them stays a duplicate.
         """
         earlier = self._earlier_fetch(candidate)
         self._heard[candidate.url] = {}
         try:
-            self._heed_takedowns(candidate, earlier)
+            self._refuse_taken_down(candidate, earlier)
             if earlier is not None and self._is_settled(candidate, earlier, stored_ids):
                 return replace(earlier, candidate=candidate, picture=None)
             if earlier is not None and (kept := await self._unchanged(candidate, earlier)) is not None:
@@ -153,7 +139,8 @@ class Collector:
             raw = await self._find(candidate, earlier)
             picture = remembered_statements(await self._picture(candidate, raw), earlier)
         except FetchFailed as failure:
-            return failed(candidate, failure, self._attempts(candidate, earlier), tuple(self._heard[candidate.url]))
+            attempts, heard = self._attempts(candidate, earlier), tuple(self._heard[candidate.url])
+            return failed(candidate, failure, attempts, heard, at=self._context.fetcher.now())
         return Fetch(
             candidate,
             FetchOutcome.STORED,
@@ -195,14 +182,14 @@ class Collector:
         if opened is None:
             raise FetchFailed(FetchOutcome.MISSING, "of a folder that params.yaml no longer names")
         data = await self._examiner(opened.read, candidate.url, max_bytes=self._context.crawl.max_bytes)
-        now = datetime.now(UTC)
+        now = self._context.fetcher.now()
         return _RawPicture(self._spool.add(data), FetchedPage(None, now), opened.statement(), now)
 
     async def _on_the_web(self, candidate: Candidate) -> _RawPicture:
         page = await self._page(candidate)
         statement = await self._page_statement(candidate, page)
         read, status, headers = await self._fetched(candidate)
-        now = datetime.now(UTC)
+        now = self._context.fetcher.now()
         preferences = await self._opt_outs(candidate, headers, now)
         return _RawPicture(read, page, statement, now, status, headers, preferences)
 
@@ -210,7 +197,7 @@ class Collector:
         answer = await self._context.fetcher.get(
             candidate.url,
             max_bytes=self._context.crawl.max_bytes,
-            permission=self._context.signals_client.permit,
+            permission=self._context.signals_client.picture_permission(),
             on_request=partial(self._requested.add, candidate.url),
         )
         answer.demand_success()
@@ -229,7 +216,7 @@ class Collector:
         return kept
 
     async def _note(self, candidate: Candidate, picture: FetchedPicture, page: FetchedPage) -> None:
-        """Note the visit of a stored picture. page: of today, or the stored one if none was received."""
+        """Note the visit of a stored picture. page: of this run, or the stored one if none was received."""
         is_lost = page is picture.page and candidate.page_url is not None
         status = (await self._pages.at(candidate.page_url)).status if is_lost else None
         if self._revisits is not None:
@@ -238,17 +225,19 @@ class Collector:
     async def _stored(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _RawPicture:
         page = await self._current_page(candidate, earlier, picture)
         statement = await self._page_statement(candidate, page)
-        await self._heed_robots(candidate)
+        await self._refuse_disallowed(candidate)
         status, fetched_at, headers, read = earlier.http_status, earlier.fetched_at, picture.headers, picture.read
         content_hash = None if self._judge_anew else picture.content_hash
+        examined = None if self._judge_anew else _examined_before(picture)
         if self._revisits is not None:
             file = await self._revisits.file(candidate, picture)
             headers = file.headers
             if (body := await self._revisits.other_picture(file, picture, self._examiner)) is not None:
-                read, content_hash, fetched_at, status = self._spool.add(body), None, file.fetched_at, file.status
+                read, content_hash, examined = self._spool.add(body), None, None
+                fetched_at, status = file.fetched_at, file.status
             await self._note(candidate, picture, page)
         preferences = await self._opt_outs(candidate, headers, fetched_at)
-        return _RawPicture(read, page, statement, fetched_at, status, headers, preferences, content_hash)
+        return _RawPicture(read, page, statement, fetched_at, status, headers, preferences, content_hash, examined)
 
     async def _page(self, candidate: Candidate) -> FetchedPage:
         """Page of a picture, or the record of its host in place of the page."""
@@ -297,7 +286,7 @@ class Collector:
         signals_client.enforce(preferences)
         return tuple(preferences)
 
-    async def _heed_robots(self, candidate: Candidate) -> None:
+    async def _refuse_disallowed(self, candidate: Candidate) -> None:
         """Raise FetchFailed(OPTED_OUT) if robots.txt now disallows a stored picture; an unreadable one keeps it."""
         try:
             await self._context.signals_client.permit(candidate.url)
@@ -305,30 +294,23 @@ class Collector:
             if failure.outcome == FetchOutcome.OPTED_OUT:
                 raise
 
-    def _heed_takedowns(self, candidate: Candidate, earlier: Fetch | None) -> None:
+    def _refuse_taken_down(self, candidate: Candidate, earlier: Fetch | None) -> None:
         """Raise FetchFailed(TAKEN_DOWN) if the address, or the picture that it gave before, was taken down."""
-        takedowns = self._context.takedowns
-        request = takedowns.of_address(identity=self._identity, url=candidate.url, page_url=candidate.page_url)
-        if request is None and (path_address := self._context.local.path_address(candidate.url)) is not None:
-            request = takedowns.of_picture(path_address)  # as requests before version 0.2 name a file
-        if request is not None:
-            raise _taken_down(request)
-        if earlier is None:
-            return
-        if (request := takedowns.of_image(earlier.image_id)) is not None:
-            raise _taken_down(request, image_id=earlier.image_id)
-        takedown_filter.refuse_earlier(earlier, takedowns)
+        context = self._context
+        takedown_filter.refuse_address(candidate, context.takedowns, identity=self._identity, local=context.local)
+        if earlier is not None:
+            takedown_filter.refuse_image(earlier.image_id, context.takedowns)
+            takedown_filter.refuse_earlier(earlier, context.takedowns)
 
     async def _picture(self, candidate: Candidate, raw: _RawPicture) -> FetchedPicture:
         """Picture with its row of evidence. Raises FetchFailed if it may not be stored."""
-        examined = examination.examine_quickly(raw.read(), self._context.crawl)
+        examined = raw.examined or examination.examine_quickly(raw.read(), self._context.crawl)
         if examined is None:
             examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
-        self._heed_file(candidate, raw, examined)
-        if (request := self._context.takedowns.of_image(examined.image_id)) is not None:
-            raise _taken_down(request, image_id=examined.image_id)
+        self._refuse_opted_out_file(candidate, raw, examined)
+        takedown_filter.refuse_image(examined.image_id, self._context.takedowns)
         content_hash = await self._perceptual_hash(raw)
-        takedown_filter.refuse(content_hash, self._context.takedowns, image_id=examined.image_id)
+        takedown_filter.refuse_hash(content_hash, self._context.takedowns, image_id=examined.image_id)
         return FetchedPicture(
             image_id=examined.image_id,
             url=candidate.url,
@@ -339,9 +321,10 @@ class Collector:
             page=raw.page,
             evidence=self._evidence(candidate, raw, examined),
             content_hash=content_hash,
+            file_statement=examined.statement,
         )
 
-    def _heed_file(self, candidate: Candidate, raw: _RawPicture, examined: examination.Examined) -> None:
+    def _refuse_opted_out_file(self, candidate: Candidate, raw: _RawPicture, examined: examination.Examined) -> None:
         """Raise FetchFailed(OPTED_OUT) if the metadata or the manifest of a file from the web has a binding opt-out."""
         in_file = located(
             examined.statement.preferences,
@@ -391,6 +374,13 @@ def _is_local(candidate: Candidate) -> bool:
     return source is not None and issubclass(source, LocalSource)
 
 
+def _examined_before(picture: FetchedPicture) -> examination.Examined | None:
+    """Result of the examination of a stored picture; None if its shard does not have all of it."""
+    if picture.file_statement is None:
+        return None
+    return examination.Examined(picture.image_id, picture.kind, picture.size_bytes, picture.file_statement)
+
+
 def _record_page(candidate: Candidate, preferences: tuple[Preference, ...]) -> FetchedPage:
     """Record in place of the candidate's page. Its body is stored with the records, once for all its pictures."""
     record = candidate.record
@@ -403,7 +393,3 @@ def _record_page(candidate: Candidate, preferences: tuple[Preference, ...]) -> F
         opt_outs=tuple(opt_outs(preferences)),
         preferences=preferences,
     )
-
-
-def _taken_down(request: Takedown, *, image_id: str | None = None) -> FetchFailed:
-    return FetchFailed(FetchOutcome.TAKEN_DOWN, f"{request.kind}, asked for on {request.added_at}", image_id=image_id)

@@ -1,7 +1,7 @@
 """Conditional requests: validators of an earlier answer, so that an unchanged file costs a 304 without a body.
 
 ETag and Last-Modified of the earlier answer are sent as If-None-Match and If-Modified-Since (RFC 9110, section 13.1).
-They stand in the headers that each shard keeps, of pictures and of pages, also in shards of earlier versions.
+Each shard keeps the headers of pictures and pages, also those of earlier versions.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ _OF_TRANSFER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """Answer of an address, or the failure to get one, that was received in this run already.
+    """Answer of an address, or failure, that was received earlier in this run.
 
+    asked: condition of its request (`validators`).
     was_requested: True if a request for it was sent.
     """
 
     answer: HttpAnswer | FetchFailed
+    asked: Mapping[str, str]
     was_requested: bool
 
     def get(self) -> HttpAnswer:
@@ -41,17 +43,19 @@ class GivenAnswer:
 
 
 GivenAnswers = dict[str, GivenAnswer]
-"""Address → answer. Who uses one takes it out: it stands for one request."""
+"""Address → answer. Each is used once (`take_given`), in place of one request."""
 
 
 def take_given(given: GivenAnswers, url: str, condition: Mapping[str, str]) -> GivenAnswer | None:
-    """Take the given answer of `url` out; None if there is none, or a 304 to who asks without a condition."""
+    """Take the given answer of `url` out.
+
+    None if there is none, or if it is a 304 to another condition, or to none: it says nothing of another version.
+    """
     found = given.get(url)
-    if found is None or (
-        not condition and isinstance(found.answer, HttpAnswer) and found.answer.status == NOT_MODIFIED
-    ):
+    if found is None:
         return None
-    return given.pop(url)
+    is_unmodified = isinstance(found.answer, HttpAnswer) and found.answer.status == NOT_MODIFIED
+    return None if is_unmodified and not (condition and condition == found.asked) else given.pop(url)
 
 
 def validators(headers: Headers) -> dict[str, str]:
@@ -74,7 +78,7 @@ def is_validator(name: str) -> bool:
 def is_unmodified(answer: HttpAnswer, url: str, asked: Mapping[str, str]) -> bool:
     """True if `answer` is a 304 to the condition `asked`, from `url` itself.
 
-    A validator belongs to one address: a 304 after a redirect says nothing of the stored file.
+    A validator belongs to one address: a 304 after a redirect is no answer about the stored file.
     """
     return bool(asked) and answer.status == NOT_MODIFIED and answer.url == url
 

@@ -1,10 +1,10 @@
 """Crawl of the roster: brings the shard of each identity up to date (`mtf.crawl.identity_crawl`).
 
-The coordinator tells a worker an identity's earlier visits, and alone writes down the new ones: a worker on another
-machine sees neither the table nor the journal.
+A process works on several identities at a time, in one event loop. With many identities there are several processes,
+which share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 
-A process works on some identities at a time, in one event loop. With many identities there are several processes, which
-share the rate limits of hosts (`mtf.crawl.host_scheduler`).
+A worker on another machine sees neither the table of visits nor its journal. So each item brings an identity's earlier
+visits, and the coordinator alone writes the new ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mtf.config import Params
 from mtf.core import parallel_map
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl import shard_inputs, worker_processes
-from mtf.crawl.collector import CrawlContext
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.crawl_job import CrawlItem, CrawlJob, CrawlReport, IdentityDone
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
@@ -92,7 +92,7 @@ class CrawlWork:
                 context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner)
                 inputs = ShardInputs(self.job, local)
 
-                async def one(item: CrawlItem) -> IdentityDone:
+                async def crawl_identity(item: CrawlItem) -> IdentityDone:
                     return await IdentityCrawl(item, self.job, context, inputs).bring_up_to_date()
 
-                yield one
+                yield crawl_identity

@@ -36,7 +36,9 @@ def examine(read: Reader, crawl: Crawl) -> Examined:
     """Examine a file. Raises FetchFailed if it is no complete picture within the bounds of `crawl`."""
     data = read()
     with _ONE_AT_A_TIME:
-        return _examined(data, crawl, has_manifest=c2pa_manifest.is_present(data))
+        opened = sniffing.opened(data, crawl)
+        examined = _examined(data, opened)
+    return _with_manifest(examined, data) if c2pa_manifest.is_present(opened.metadata) else examined
 
 
 def examine_quickly(data: bytes, crawl: Crawl) -> Examined | None:
@@ -44,31 +46,34 @@ def examine_quickly(data: bytes, crawl: Crawl) -> Examined | None:
 
     So an event loop need not hand it to a thread, which costs more. Raises FetchFailed as `examine`.
     """
-    if len(data) > MAX_QUICK_BYTES or not data.startswith(_JPEG) or c2pa_manifest.is_present(data):
+    if len(data) > MAX_QUICK_BYTES or not data.startswith(_JPEG):
         return None
     if not _ONE_AT_A_TIME.acquire(blocking=False):
         return None
     try:
-        return _examined(data, crawl, has_manifest=False)
+        opened = sniffing.opened(data, crawl)
+        return None if c2pa_manifest.is_present(opened.metadata) else _examined(data, opened)
     finally:
         _ONE_AT_A_TIME.release()
 
 
-def _examined(data: bytes, crawl: Crawl, *, has_manifest: bool) -> Examined:
-    kind, picture = sniffing.opened(data, crawl)
-    with of_any_size():  # `sniffing` has judged it
-        statement = combination.read_picture(data, picture)
-    if has_manifest:
-        statement = _with_manifest(statement, data, kind)
-    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), statement)
+def _examined(data: bytes, opened: sniffing.OpenedPicture) -> Examined:
+    """Examined file without its C2PA manifest."""
+    statement = combination.Statement()
+    if opened.picture is not None:
+        with of_any_size():  # `sniffing` has judged it
+            statement = combination.read_picture(data, opened.picture)
+    return Examined(hashlib.sha256(data).hexdigest(), opened.kind, len(data), statement)
 
 
-def _with_manifest(statement: combination.Statement, data: bytes, kind: ImageFormat) -> combination.Statement:
-    found = c2pa_reader.read(data, kind.media_type)
+def _with_manifest(examined: Examined, data: bytes) -> Examined:
+    statement = examined.statement
+    found = c2pa_reader.read(data, examined.kind.media_type)
     if not found:
-        return statement
+        return examined
     opt_out = optouts.joined(statement.opt_out, *opt_outs(found))
-    return replace(statement, opt_out=opt_out, preferences=(*statement.preferences, *found))
+    preferences = (*statement.preferences, *found)
+    return replace(examined, statement=replace(statement, opt_out=opt_out, preferences=preferences))
 
 
 def perceptual_hash(read: Reader, *, max_pixels: int) -> int | None:

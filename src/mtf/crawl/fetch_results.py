@@ -1,33 +1,34 @@
 """Fetch results: the outcome of each address, its picture, and the earlier license statements of the picture's source.
 
-A page that is fetched again replaces the earlier one. But a Creative Commons license, once granted, stays valid,
-whatever the page states today. So the first row of evidence for each statement is kept, with its date and the digest of
-the answer, in `earlier.parquet` of the identity's shard; without such rows there is no such member.
+A page that is fetched again replaces the earlier one. But a Creative Commons license stays valid once it was granted,
+whatever the page states today. So the first row of evidence of each earlier statement is kept in `earlier.parquet` of
+the identity's shard, with its date and the digest of the answer. A shard without such rows has no such member.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from mtf import schemas
-from mtf.core import shards
+from mtf.core import row_tables, shards
 from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.signals_client import Headers
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
+from mtf.rights.evidence.statement import Statement
 from mtf.rights.signals.preferences import Preference
 from mtf.schemas import EvidenceStatus, FetchOutcome
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed, is_retriable
 
 EARLIER_STATEMENTS = "earlier.parquet"
+RETRY_COMMAND = "dvc repro --force --single-item crawl"
+"""Requests addresses with retriable failures again. A plain `dvc repro` does not: no stage depends on the web."""
 # Rows of evidence that agree in these columns make the same statement.
 _STATEMENT_COLUMNS = ("stated", "license", "opt_out")
 
@@ -42,6 +43,7 @@ class FetchedPicture:
     page: that shows it.
     evidence: its row of the table of evidence.
     content_hash: its perceptual hash; None if no takedown needed it.
+    file_statement: of its metadata and C2PA manifest; None in a shard of an older version.
     earlier: first row of evidence of each earlier statement of its source, oldest first.
     """
 
@@ -54,6 +56,7 @@ class FetchedPicture:
     page: FetchedPage
     evidence: dict[str, Any]
     content_hash: int | None = None
+    file_statement: Statement | None = None
     earlier: tuple[dict[str, Any], ...] = ()
 
 
@@ -87,14 +90,19 @@ class Fetch:
 
 
 def failed(
-    candidate: Candidate, failure: FetchFailed, attempts: int, preferences: tuple[Preference, ...] = ()
+    candidate: Candidate,
+    failure: FetchFailed,
+    attempts: int,
+    preferences: tuple[Preference, ...] = (),
+    *,
+    at: datetime,
 ) -> Fetch:
     """Fetch of an address that gave no picture, after requests in `attempts` runs."""
     return Fetch(
         candidate,
         failure.outcome,
         attempts,
-        datetime.now(UTC),
+        at,
         failure.detail,
         failure.http_status,
         failure.image_id,
@@ -128,7 +136,7 @@ def _stored_or_duplicate(fetch: Fetch, first: dict[str, str]) -> Fetch:
 def remembered_statements(picture: FetchedPicture, earlier: Fetch | None) -> FetchedPicture:
     """Picture with the earlier statements of its source; `earlier` is the same address's fetch of an earlier run.
 
-    If the source was not fetched again, the row may be parsed anew, but it is no new statement.
+    If the source was not fetched again, its row may be parsed again, but this is no new statement.
     """
     before = None if earlier is None else earlier.picture
     if before is None or before.image_id != picture.image_id:
@@ -148,26 +156,26 @@ def add_earlier_statements(shard: shards.ShardWriter, pictures: Iterable[Fetched
     rows = [row for picture in pictures for row in picture.earlier]
     if not rows:
         return
-    shard.add(EARLIER_STATEMENTS, shards.parquet_bytes(schemas.frame(schemas.EARLIER, rows)))
+    shard.add(EARLIER_STATEMENTS, row_tables.parquet_bytes(rows, schemas.EARLIER.dtypes))
 
 
-def read_earlier_statements(path: Path, members: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
-    """Earlier rows of evidence (`schemas.EARLIER`) in the shard at `path`."""
-    if EARLIER_STATEMENTS not in members:
-        return schemas.frame(schemas.EARLIER, [])
-    return schemas.frame(schemas.EARLIER, pl.read_parquet(io.BytesIO(shards.read(path, *members[EARLIER_STATEMENTS]))))
+def earlier_statements(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Earlier rows of evidence (`schemas.EARLIER`) among the tables of a shard."""
+    return schemas.frame(schemas.EARLIER, tables.get(EARLIER_STATEMENTS, ()))
 
 
-def earlier_statements_of(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, tuple[Row, ...]]:
-    """Image id → earlier rows of evidence in the shard at `path`, oldest first."""
-    rows = read_earlier_statements(path, members).sort("checked_at").partition_by("image_id", as_dict=True)
-    return {str(image_id): tuple(frame.to_dicts()) for (image_id,), frame in rows.items()}
+def by_picture(earlier: pl.DataFrame) -> dict[str, tuple[Row, ...]]:
+    """Image id → its earlier rows of evidence, oldest first."""
+    found: dict[str, tuple[Row, ...]] = {}
+    for row in earlier.sort("checked_at").iter_rows(named=True):
+        found[row["image_id"]] = (*found.get(row["image_id"], ()), row)
+    return found
 
 
 def retriable_failures(metrics: dict[str, Any]) -> str:
     """Retriable failures in the figures of `metrics/crawl.json`, in words; empty if there are none.
 
-    `dvc repro` does not retry them, since the web is no dependency of a stage: a caller's message must say how.
+    A message with them should name RETRY_COMMAND.
     """
     counts = metrics.get("retriable", metrics.get("may_pass", {}))  # as crawls before 0.2 wrote it
     texts = {"addresses": "addresses have retriable failures", "searches": "searches were not completed"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mtf import schemas
-from mtf.core import shards
+from mtf.core import row_tables, shards
 from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
 
 SIGNALS = "signals.parquet"
@@ -56,14 +54,12 @@ def _encodable(text: str) -> str:
 
 def add(shard: shards.ShardWriter, heard: list[dict[str, Any]]) -> None:
     """Add rows to a shard."""
-    shard.add(SIGNALS, shards.parquet_bytes(schemas.frame(schemas.SIGNALS, heard)))
+    shard.add(SIGNALS, row_tables.parquet_bytes(heard, schemas.SIGNALS.dtypes))
 
 
-def read(path: Path, members: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
-    """Rows (`schemas.SIGNALS`) in the shard at `path`; none in a shard of an older version."""
-    if SIGNALS not in members:
-        return schemas.frame(schemas.SIGNALS, [])
-    return schemas.frame(schemas.SIGNALS, pl.read_parquet(io.BytesIO(shards.read(path, *members[SIGNALS]))))
+def of_tables(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Rows (`schemas.SIGNALS`) among the tables of a shard; none in a shard of an older version."""
+    return schemas.frame(schemas.SIGNALS, tables.get(SIGNALS, ()))
 
 
 def by_address(table: pl.DataFrame) -> dict[str, tuple[Preference, ...]]:

@@ -1,7 +1,8 @@
 """Host leases: rate limits of a worker that shares hosts with others, and documents that one worker fetches for all.
 
-The other side is `host_scheduler`. A worker keeps a host until another one wants it, then for a while (TENURE_S), so
-that two workers do not take turns at each request. It starts no request to a host that it does not have.
+The other side is `host_scheduler`. A worker sends requests only to hosts of which it has the lease. It keeps a lease
+until another worker wants the host, but at least for a time within TENURE_S. So two workers do not take turns at each
+request.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from mtf.crawl.host_scheduler import (
 from mtf.crawl.rate_limits import Pacing
 
 TENURE_S = (0.25, 0.75)
-"""Least and longest time for which a worker may keep a host that another one wants.
+"""Shortest and longest time for which a worker keeps a host that another one wants.
 
-Each lease has a time of its own in between: else hosts that were granted together would change hands together, and
-their worker would have none until they return."""
+Each lease has a random time in between. With equal times, hosts that were granted together would be returned together,
+and the worker would have none of them until it gets them back."""
 MAX_IDLE_HOSTS = 512
 """Hosts without requests that a worker keeps."""
 
@@ -44,13 +45,15 @@ class _Lease:
     """Lease of a host, granted or asked for.
 
     granted: result is set when the host is granted.
-    gone: result is set when it is returned.
-    users: requests that are being sent.
+    returned: result is set when it is returned.
+    granted_at: time of `clock`.
+    users: number of requests that are being sent.
+    is_wanted: another worker waits for the host.
     tenure_s: time for which the host is kept although another worker wants it.
     """
 
     granted: asyncio.Future[None]
-    gone: asyncio.Future[None]
+    returned: asyncio.Future[None]
     granted_at: float = 0.0
     users: int = 0
     is_wanted: bool = False
@@ -88,7 +91,7 @@ class LeasedPacing(Pacing):
                     lease.users -= 1
         finally:
             line.requests -= 1
-            self._settle(name)
+            self._return_if_unneeded(name)
 
     def deliver(self, message: HostGranted | HostWanted) -> None:
         """Take a message of the scheduler."""
@@ -103,7 +106,7 @@ class LeasedPacing(Pacing):
                 lease.granted.set_result(None)
             case HostWanted():
                 lease.is_wanted = True
-        self._settle(message.host)
+        self._return_if_unneeded(message.host)
 
     def return_all(self) -> None:
         """Return every host, at the worker's end."""
@@ -120,20 +123,20 @@ class LeasedPacing(Pacing):
                 self._send(WantHost(name))
             if not lease.granted.done():
                 await asyncio.shield(lease.granted)
-            if lease.gone.done():
+            if lease.returned.done():
                 continue
             if not self._is_closing(lease):
                 lease.users += 1
                 return lease
-            self._settle(name)  # no request may be left that would return it
-            await asyncio.shield(lease.gone)
+            self._return_if_unneeded(name)  # this may be the last request of the lease: nobody else would return it
+            await asyncio.shield(lease.returned)
 
     def _is_closing(self, lease: _Lease) -> bool:
         """True if no further request may start, since another worker has waited long enough."""
         return lease.is_wanted and lease.granted.done() and self._clock() - lease.granted_at >= lease.tenure_s
 
-    def _settle(self, name: str) -> None:
-        """Return a host that another worker wants, as soon as it may have it, and hosts that nobody uses any more."""
+    def _return_if_unneeded(self, name: str) -> None:
+        """Return a host without a request in flight if another worker may have it now; else keep it, if it is idle."""
         lease = self._leases.get(name)
         if lease is None or lease.users or not lease.granted.done():
             return
@@ -141,10 +144,14 @@ class LeasedPacing(Pacing):
         if self._is_closing(lease) or (lease.is_wanted and is_idle):
             self._return(name, lease)
         elif is_idle:
-            self._idle.pop(name, None)
-            self._idle[name] = None
-            while len(self._idle) > MAX_IDLE_HOSTS:
-                self._return_idle(next(iter(self._idle)))
+            self._keep_idle(name)
+
+    def _keep_idle(self, name: str) -> None:
+        """Keep a host without requests; return those that were idle longest, beyond MAX_IDLE_HOSTS."""
+        self._idle.pop(name, None)
+        self._idle[name] = None
+        while len(self._idle) > MAX_IDLE_HOSTS:
+            self._return_idle(next(iter(self._idle)))
 
     def _return_idle(self, name: str) -> None:
         self._idle.pop(name)
@@ -158,7 +165,7 @@ class LeasedPacing(Pacing):
         del self._leases[name]
         if line.requests == 0:
             del self._lines[name]
-        lease.gone.set_result(None)
+        lease.returned.set_result(None)
         self._send(ReturnHost(name, line.pace()))
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import socket
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from yarl import URL
 from mtf import __version__
 from mtf.config import Crawl, Project
 from mtf.crawl import network_guard
+from mtf.crawl.content_encoding import BodyLimit, decoded, too_large
 from mtf.crawl.rate_limits import Pacing
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
@@ -35,22 +36,21 @@ _BUSY = frozenset({_TOO_MANY_REQUESTS, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
 _SMALL_BUFFER_BYTES = 2**17
-_INFLATED = ("gzip", "x-gzip", "deflate")
-_OTHER_ENCODINGS = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
-_MAX_ENCODINGS = 2
-_GZIP_MAGIC = b"\x1f\x8b"
-# Each member copies what follows it: thousands of empty ones would hold the event loop for minutes.
-_MAX_MEMBERS = 100
 _NO_HEADERS: Mapping[str, str] = {}
 
 
 class StandIn(Protocol):
-    """A web in place of the live one: maps an address to the one to request, with headers.
+    """A web in place of the live one.
 
-    Raises ConnectionRefusedError for an unknown host.
+    recorded_at: time of each crawl of it; None for the time of the machine.
     """
 
-    def locate(self, url: str) -> tuple[str, dict[str, str]]: ...
+    @property
+    def recorded_at(self) -> datetime | None: ...
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]:
+        """Address to request, with headers. Raises ConnectionRefusedError for an unknown host."""
+        ...
 
 
 Permission = Callable[[str], Awaitable[None]]
@@ -92,18 +92,6 @@ class HttpAnswer:
             raise FetchFailed(FetchOutcome.HTTP_ERROR, f"status {self.status}", http_status=self.status)
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimit:
-    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more.
-
-    throttle: called with the size of each chunk; it waits until more may arrive.
-    """
-
-    max_bytes: int
-    cut: bool = False
-    throttle: Callable[[int], Awaitable[None]] | None = None
-
-
 async def permit_all(_url: str) -> None:
     """Permission for every address."""
 
@@ -127,9 +115,14 @@ class HttpFetcher:
         self._slow_session: aiohttp.ClientSession | None = None
         self.pacing = pacing or Pacing(crawl)
 
+    def now(self) -> datetime:
+        """Time of what is requested now: of the machine, or of a recorded web that has a time of its own."""
+        recorded_at = None if self._web is None else self._web.recorded_at
+        return recorded_at or datetime.now(UTC)
+
     async def __aenter__(self) -> HttpFetcher:
         self._session = self._new_session(read_bufsize=2**18)
-        # For hosts with a bandwidth: what a host has sent ahead lies in these buffers.
+        # For hosts with a limited bandwidth. These buffers hold what a host has sent ahead: the smaller, the less.
         self._slow_session = self._new_session(read_bufsize=2**15, socket_factory=_small_socket)
         return self
 
@@ -266,7 +259,7 @@ def _small_socket(address: tuple[Any, ...]) -> socket.socket:
 async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
     """Decoded body. Memory never holds more than the limit and one chunk, encoded or decoded."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
-        raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
+        raise too_large(f"{response.content_length} bytes declared", limit.max_bytes)
     chunks, size_bytes = [], 0
     async for chunk in response.content.iter_any():
         size_bytes += len(chunk)
@@ -276,64 +269,9 @@ async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
         if size_bytes > limit.max_bytes:
             if limit.cut:
                 break
-            raise _too_large(f"{size_bytes} bytes and more to come", limit.max_bytes)
+            raise too_large(f"{size_bytes} bytes and more to come", limit.max_bytes)
     is_cut = size_bytes > limit.max_bytes
-    return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), limit, is_cut=is_cut)
-
-
-def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = False) -> bytes:
-    """Decode content encodings, which some servers apply although the request refuses them (RFC 9110, section 8.4).
-
-    `gzip, identity` is gzip. A token that names no encoding (`none`, `utf-8`) is a server's mistake and is ignored.
-    """
-    named = [token.strip().lower() for token in encodings.split(",")]
-    if foreign := [token for token in named if token in _OTHER_ENCODINGS]:
-        raise FetchFailed(FetchOutcome.HTTP_ERROR, f"content-encoding {foreign[0]!r}, where identity was asked for")
-    coded = [token for token in named if token in _INFLATED]
-    for token in reversed(coded[:_MAX_ENCODINGS]):
-        body = _inflated(body, token, limit, is_cut=is_cut)
-    return body[: limit.max_bytes + 1] if limit.cut else body
-
-
-def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> bytes:
-    """Inflate all members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header.
-
-    Bytes after the last member that begin no other one are ignored, as browsers do. Raises FetchFailed.
-    """
-    if not body:
-        return body
-    decoded = b""
-    rest = body
-    for _ in range(_MAX_MEMBERS):
-        inflater = zlib.decompressobj(wbits=_window_bits(rest, encoding))
-        try:
-            decoded += inflater.decompress(rest, limit.max_bytes + 1 - len(decoded))
-        except zlib.error as error:
-            detail = f"content-encoding {encoding} cannot be undone: {error}"
-            raise FetchFailed(FetchOutcome.TRUNCATED, detail) from None
-        if len(decoded) > limit.max_bytes:
-            if limit.cut:
-                return decoded
-            raise _too_large("inflates to more", limit.max_bytes)
-        if not inflater.eof:
-            if is_cut:
-                return decoded
-            raise FetchFailed(FetchOutcome.TRUNCATED, f"content-encoding {encoding} ends early")
-        rest = inflater.unused_data
-        if not rest.startswith(_GZIP_MAGIC):
-            return decoded
-    raise _too_large(f"more than {_MAX_MEMBERS} gzip members", limit.max_bytes)
-
-
-def _window_bits(body: bytes, encoding: str) -> int:
-    """Argument `wbits` of zlib: 32 more detects gzip and zlib by their headers; negative is raw deflate (RFC 1951)."""
-    has_zlib_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
-    is_raw = encoding == "deflate" and not has_zlib_header and not body.startswith(_GZIP_MAGIC)
-    return -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
-
-
-def _too_large(what: str, max_bytes: int) -> FetchFailed:
-    return FetchFailed(FetchOutcome.TOO_LARGE, f"{what}; permitted: {max_bytes}")
+    return decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), limit, is_cut=is_cut)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

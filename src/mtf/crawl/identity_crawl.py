@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mtf.crawl import heard_signals, store
-from mtf.crawl.collector import Collector, CrawlContext
+from mtf.crawl.collector import Collector
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.crawl_job import CrawlItem, CrawlJob, IdentityDone
 from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.revisit import Revisits, Visit
@@ -25,8 +26,8 @@ from mtf.crawl.store import EarlierRun, Inputs
 from mtf.crawl.unopened_shards import UnopenedShard, UnopenedVisits
 from mtf.schemas import FetchOutcome
 from mtf.sources import record_evidence
-from mtf.sources.base import LocalSource, SearchResult
-from mtf.sources.candidate import Candidate, each_address_once, source_key
+from mtf.sources.base import LocalSource, SearchResult, source_key
+from mtf.sources.candidate import Candidate, each_address_once
 
 _ANY_ATTEMPTS = 2**31
 
@@ -150,7 +151,7 @@ class IdentityCrawl:
             self._found = result = await self._search_all()
             self._problems += result.problems
             if not result.problems:
-                self._searched_at = datetime.now(UTC) if self._job.due is None else self._job.due.now
+                self._searched_at = self._context.fetcher.now() if self._job.due is None else self._job.due.now
         return self._found
 
     async def _search_all(self) -> SearchResult:

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -100,7 +100,7 @@ class FetchedPage:
 
 
 class Pages:
-    """Page client of one identity: requests each page once, but for the given answers."""
+    """Page client of one identity: requests each page once, or not at all if its answer is given."""
 
     def __init__(
         self,
@@ -119,11 +119,11 @@ class Pages:
     async def at(self, url: str | None, known: FetchedPage | None = None) -> FetchedPage:
         """Page at `url`. Raises FetchFailed(OPTED_OUT) if robots.txt disallows it.
 
-        known: page of an earlier run, which is returned with new times and signals if the server says that it is
-            unchanged.
+        known: page of an earlier run. If the server answers that it is unchanged, its body is returned with new times
+            and signals.
         """
         if url is None:
-            return FetchedPage(None, datetime.now(UTC))
+            return FetchedPage(None, self._fetcher.now())
         if url not in self._pages:
             self._pages[url] = asyncio.ensure_future(self._fetch(url, known))
         return await self._pages[url]
@@ -133,7 +133,7 @@ class Pages:
         return url in self._requested
 
     async def _fetch(self, url: str, known: FetchedPage | None = None) -> FetchedPage:
-        now = datetime.now(UTC)
+        now = self._fetcher.now()
         condition = {} if known is None else known.validators
         try:
             answer = await self._answer(url, condition)
@@ -186,9 +186,9 @@ def _unreadable(answer: HttpAnswer) -> str | None:
 
 
 def _elsewhere(url: str, answer: HttpAnswer) -> str | None:
-    """Reason not to read a redirect to a site's start page, whose license is the site's; None for any other page.
+    """Reason not to read a redirect to a site's start page; None for any other answer.
 
-    Removed pages often redirect there.
+    Removed pages often redirect there, and the license of a start page is that of the site.
     """
     is_start, was_start = (bool(_START.fullmatch(urlsplit(each).path)) for each in (answer.url, url))
     return f"redirected to the start page {answer.url}"[:300] if is_start and not was_start else None

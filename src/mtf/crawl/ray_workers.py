@@ -87,9 +87,10 @@ class _Run:
         self._work = work
         self._on_result = on_result
         self._count = min(compute.workers or cluster_tasks.core_count(compute), work.crawl.concurrency)
-        # On the driver's machine: if that is lost, so is the run.
+        # On the driver's machine: if that is lost, so is the run. With a soft affinity, Ray places an actor on any
+        # machine if it needs no core.
         node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=True
+            ray.get_runtime_context().get_node_id(), soft=False
         )
         actor = ray.remote(num_cpus=0, max_concurrency=2 * self._count + 8, scheduling_strategy=node)(Switchboard)
         self._switchboard = actor.remote(items)
@@ -104,6 +105,10 @@ class _Run:
             await self._serve()
             # They know that no item is left; those that still wait for a machine are not waited for.
             await asyncio.wait({asyncio.ensure_future(asyncio.sleep(0)), *self._workers}, timeout=_END_S)
+        except self._ray.exceptions.RayActorError as error:
+            raise MtfError(
+                "the coordinator of the workers, on the driver's machine, died; run the command again"
+            ) from error
         finally:
             self._end()
 

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,8 +30,9 @@ from mtf.crawl.spool import Spool
 from mtf.rights.audit import run
 from mtf.rights.evidence import combination
 from mtf.rights.evidence.combination import Statement
-from mtf.rights.signals import opt_outs as optouts
-from mtf.rights.signals.preferences import Preference, opt_outs
+from mtf.rights.signals import opt_outs
+from mtf.rights.signals.preferences import Preference
+from mtf.rights.signals.preferences import opt_outs as texts_of
 from mtf.schemas import FetchOutcome
 from mtf.sources import registry
 from mtf.sources.base import RecheckedStatements, Source
@@ -132,7 +132,7 @@ async def _statement_of_record(row: _Row, statements: RecheckedStatements, clien
         return _keys(row) | {"now_read": False, "now_gone": f"{row['method']} knows it no longer"}
     preferences = await clients.signals_client.of_site(row["page_url"], ())
     of_picture, is_heard = await _of_picture(row["url"], statement, clients)
-    texts = [*opt_outs(preferences), *of_picture]
+    texts = [*texts_of(preferences), *of_picture]
     return _today(row, statement, texts, gone=None, is_heard=is_heard)
 
 
@@ -184,18 +184,18 @@ async def _of_picture(url: str, statement: Statement, clients: _Clients) -> tupl
     client = clients.signals_client
     preferences = [*await client.of_robots(url), *await client.of_rsl(url, statement.rsl_links)]
     if clients.examiner is None:
-        return opt_outs([*preferences, *await client.of_site(url, ())]), False
+        return texts_of([*preferences, *await client.of_site(url, ())]), False
     try:
         answer = await clients.fetcher.get(url, max_bytes=clients.crawl.max_bytes, permission=client.permit)
         answer.demand_success()
     except FetchFailed as failure:
-        texts = opt_outs([*preferences, *await client.of_site(url, ())])
+        texts = texts_of([*preferences, *await client.of_site(url, ())])
         return [*texts, *([failure.detail] if failure.outcome == FetchOutcome.OPTED_OUT else [])], False
     headers = tuple(answer.headers.items())
-    preferences += client.of_headers(headers, url=answer.url, heard_at=datetime.now(UTC))
+    preferences += client.of_headers(headers, url=answer.url, heard_at=clients.fetcher.now())
     preferences += await client.of_site(url, headers)
     of_file = await _of_file(answer.body, clients.crawl, clients.examiner)
-    return opt_outs([*preferences, *(of_file or ())]), of_file is not None
+    return texts_of([*preferences, *(of_file or ())]), of_file is not None
 
 
 async def _of_file(body: bytes, crawl: Crawl, examiner: Executor) -> tuple[Preference, ...] | None:
@@ -209,7 +209,7 @@ async def _of_file(body: bytes, crawl: Crawl, examiner: Executor) -> tuple[Prefe
 
 
 def _today(row: _Row, statement: Statement, texts: Sequence[str], *, gone: str | None, is_heard: bool) -> _Row:
-    fields = combination.combine(row["claim"], statement, opt_out=optouts.joined(*texts))
+    fields = combination.combine(row["claim"], statement, opt_out=opt_outs.joined(*texts))
     return _keys(row) | {
         "now_read": gone is None,
         "now_license": fields["license"],

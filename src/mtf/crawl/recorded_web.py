@@ -10,6 +10,9 @@ most parameters answers. A recorded host answers 404 to any other request; an un
 A conditional request is answered with 304 if the record's own ETag or Last-Modified says that nothing changed
 (RFC 9110, section 13.2.2).
 
+If the folder has `recorded_at.txt`, with one time (ISO 8601, with its offset from UTC), each crawl of it takes place at
+that time: it is the `Date` of all answers and the time of all evidence, so that two crawls give the same bytes.
+
 The header `X-Recorded-Truncate: BYTES` of a record is not sent: it makes the server declare the body's full length,
 send BYTES of it, and close the connection.
 """
@@ -27,6 +30,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,11 +41,13 @@ from aiohttp import web
 
 from mtf.core import shards
 from mtf.core.atomic_files import replacing, write_text
-from mtf.core.errors import BadInput, shortened
+from mtf.core.errors import BadInput, bad_value, shortened
 from mtf.core.urls import DEFAULT_PORTS
 
 RESPONSES = "responses.jsonl"
+RECORDED_AT = "recorded_at.txt"
 TRUNCATE = "X-Recorded-Truncate"
+SERVER = "recorded-web"
 # The server frames answers anew; it only keeps that a body came in chunks, without a length.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 # An address whose host is as `host_of` gives it, with its path and query.
@@ -63,8 +70,11 @@ class Response:
     delay_s: float = 0.0
 
 
-def write(folder: Path, responses: Iterable[Response]) -> None:
-    """Write `responses` to `folder`, in their order; the same responses give the same bytes."""
+def write(folder: Path, responses: Iterable[Response], *, recorded_at: datetime | None = None) -> None:
+    """Write `responses` to `folder`, in their order; the same responses give the same bytes.
+
+    recorded_at: time of each crawl of the web; by default, that of the machine.
+    """
     lines = []
     with ExitStack() as stack:
         archives: dict[str, _Archive] = {}
@@ -74,6 +84,8 @@ def write(folder: Path, responses: Iterable[Response]) -> None:
                 archives[name] = _Archive(stack.enter_context(replacing(folder / name)), stack)
             lines.append(json.dumps(_record(response, name, archives[name]), ensure_ascii=False) + "\n")
     write_text(folder / RESPONSES, "".join(lines))
+    if recorded_at is not None:
+        write_text(folder / RECORDED_AT, f"{recorded_at.isoformat()}\n")
 
 
 def _record(response: Response, archive_name: str, archive: _Archive) -> dict[str, Any]:
@@ -141,10 +153,12 @@ class RecordedHosts:
 
     origin: address of its server, without the final slash.
     hosts: that are recorded.
+    recorded_at: time of its crawls; None for the time of the machine.
     """
 
     origin: str
     hosts: frozenset[str]
+    recorded_at: datetime | None = None
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         """Address of the server for a request of `url`, and the header that names its host.
@@ -165,7 +179,12 @@ class RecordedWeb:
     """Responses of one folder, with a count of requests. Created by `serve`."""
 
     def __init__(self, folder: Path) -> None:
-        self._records = _load(folder)
+        self.recorded_at = recorded_at(folder)
+        self.usual_headers = {"Server": SERVER}
+        """Headers of answers that state none of their own. aiohttp's would have its version, and Python's."""
+        if self.recorded_at is not None:
+            self.usual_headers["Date"] = format_datetime(self.recorded_at, usegmt=True)
+        self._records = _load(folder, self.usual_headers)
         self._hosts = frozenset(host for host, _ in self._records)
         self.origin = ""
         self.requests: Counter[str] = Counter()
@@ -173,7 +192,7 @@ class RecordedWeb:
 
     def stand_in(self) -> RecordedHosts:
         """Client side of this web, which other processes can use."""
-        return RecordedHosts(self.origin, self._hosts)
+        return RecordedHosts(self.origin, self._hosts, self.recorded_at)
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         """As `RecordedHosts.locate`."""
@@ -187,7 +206,22 @@ class RecordedWeb:
         return max(matches, key=lambda record: len(record.parameters), default=None)
 
 
-def _load(folder: Path) -> dict[tuple[str, str], list[_Recorded]]:
+def recorded_at(folder: Path) -> datetime | None:
+    """Time of each crawl of the recorded web; None if it has none of its own. Raises BadInput if it cannot be read."""
+    path = folder / RECORDED_AT
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise bad_value(str(path), text, "one time as 2026-11-01T00:00:00Z, with its offset from UTC")
+    return time.astimezone(UTC)
+
+
+def _load(folder: Path, usual_headers: Mapping[str, str]) -> dict[tuple[str, str], list[_Recorded]]:
     path = folder / RESPONSES
     if not path.is_file():
         raise BadInput(f"{path}: no recorded web here; `dvc pull` fetches it, or set crawl.web to null")
@@ -195,16 +229,18 @@ def _load(folder: Path) -> dict[tuple[str, str], list[_Recorded]]:
     records: dict[tuple[str, str], list[_Recorded]] = {}
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
-            url, record = _parsed(line, bodies, where=f"{path} line {number}")
+            url, record = _parsed(line, bodies, usual_headers, where=f"{path} line {number}")
             records.setdefault((host_of(url), _path(urlsplit(url).path)), []).append(record)
     return records
 
 
-def _parsed(line: str, bodies: _Bodies, *, where: str) -> tuple[str, _Recorded]:
+def _parsed(line: str, bodies: _Bodies, usual_headers: Mapping[str, str], *, where: str) -> tuple[str, _Recorded]:
     try:
         raw = json.loads(line)
         headers = {str(name): str(value) for name, value in raw["headers"].items()}
         truncate_to = headers.pop(TRUNCATE, None)
+        stated = {name.lower() for name in headers}
+        headers |= {name: value for name, value in usual_headers.items() if name.lower() not in stated}
         framing = {name: headers.pop(name) for name in list(headers) if name.lower() in _FRAMING}
         return raw["url"], _Recorded(
             parameters=_parameters(urlsplit(raw["url"]).query),
@@ -291,7 +327,7 @@ async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.Stream
     recorded.requests[f"{host}{request.raw_path}"] += 1
     record = recorded.find(host, request.raw_path)
     if record is None:
-        return web.Response(status=404, text="not recorded")
+        return web.Response(status=404, text="not recorded", headers=recorded.usual_headers)
     await asyncio.sleep(record.delay_s)
     if record.status == 200 and _is_unmodified(request.headers, record.headers):
         kept = {name: value for name, value in record.headers.items() if name.lower() not in _OF_BODY}

@@ -11,12 +11,13 @@ import gzip
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtf.crawl import conditional, examination, heard_signals
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.http_client import HttpAnswer
 from mtf.crawl.page_client import FetchedPage
@@ -26,9 +27,6 @@ from mtf.rights.signals.preferences import Preference, Signal
 from mtf.schemas import FetchOutcome, VisitResult
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed
-
-if TYPE_CHECKING:
-    from mtf.crawl.collector import CrawlContext
 
 _RSL_MEDIA_TYPE = b"application/rsl"
 # Perceptual hashes of one picture, saved twice, differ in at most so many of 64 bits.
@@ -106,7 +104,7 @@ class Visit:
 
     def row(self) -> dict[str, Any]:
         """Row of the table of visits, without its identity."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values = {name: getattr(self, name) for name in self.__slots__}
         return values | {"condition": None if self.condition is None else str(self.condition)}
 
 
@@ -139,7 +137,7 @@ class Revisits:
 
     async def _request(self, url: str, picture: FetchedPicture) -> FileAnswer:
         condition = conditional.validators(picture.headers) if picture.url == url else {}
-        now = datetime.now(UTC)
+        now = self.context.fetcher.now()
         try:
             answer = await self._get(url, condition)
             if answer.status == conditional.NOT_MODIFIED and answer.url != url:
@@ -241,7 +239,7 @@ class Revisits:
         self.visits[picture.image_id] = Visit(
             image_id=picture.image_id,
             url=url,
-            visited_at=datetime.now(UTC),
+            visited_at=self.context.fetcher.now(),
             page=states[0],
             file=states[1],
             unchanged_visits=self.earlier.get(picture.image_id, 0) + 1 if is_unchanged else 0,

@@ -11,7 +11,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +107,8 @@ def row(path: Path, identity: str, tables: Mapping[str, pl.DataFrame], *, attemp
     shard = _Shard.read(path, end)
     if shard is None:
         return None
-    pictures = tables["fetches"].filter(pl.col("outcome").is_in(_PICTURES))
-    found_by = sorted(set(pictures["found_by"].explode().drop_nulls()))
+    fetches = tables["fetches"].select("outcome", "found_by").iter_rows()
+    found_by = sorted({key for outcome, keys in fetches if outcome in _PICTURES for key in keys or ()})
     return {
         "identity": identity,
         "end": end,
@@ -135,7 +136,7 @@ def identities(stage: Path) -> Sequence[str]:
 
 
 def sources(stage: Path) -> frozenset[str]:
-    """Keys of the sources that found a picture of anybody (`mtf.sources.candidate.source_key`)."""
+    """Keys of the sources that found a picture of anybody (`mtf.sources.base.source_key`)."""
     texts = pl.read_parquet(stage / TABLE, columns=["found_by"])["found_by"].unique()
     return frozenset(key for text in texts for key in json.loads(text))
 
@@ -195,19 +196,13 @@ class _DueIdentities:
         self._due = None if all(isinstance(each, LocalSource) for each in job.params.crawl.sources) else job.due
         self._takedowns = job.takedowns
         self._visited = visited
-        self._pictures: dict[str, list[tuple[str, str, datetime]]] = {}
-        self._fetches: dict[str, list[tuple[str, str | None, str | None, datetime]]] = {}
+        self._pictures: dict[str, list[tuple[Any, ...]]] = {}
+        self._fetches: dict[str, list[tuple[Any, ...]]] = {}
         if self._due is None:
             return
         stage = job.folder.parent
-        columns = ["identity", "image_id", "url", "checked_at"]
-        for identity, *picture in (
-            pl.read_parquet(stage / "evidence.parquet", columns=columns).select(columns).iter_rows()
-        ):
-            self._pictures.setdefault(identity, []).append(tuple(picture))
-        columns = ["identity", "url", "page_url", "claim", "fetched_at"]
-        for identity, *fetch in pl.read_parquet(stage / "fetches.parquet", columns=columns).select(columns).iter_rows():
-            self._fetches.setdefault(identity, []).append(tuple(fetch))
+        self._pictures = _by_identity(stage / "evidence.parquet", "image_id", "url", "checked_at")
+        self._fetches = _by_identity(stage / "fetches.parquet", "url", "page_url", "claim", "fetched_at")
 
     def of(self, identity: str) -> UnopenedShard | None:
         """Pictures and search of an identity that are due; None if nothing is."""
@@ -216,7 +211,7 @@ class _DueIdentities:
             return None
         pictures = tuple(
             DuePicture(image_id, url, of_identity.condition(image_id), of_identity.unchanged.get(image_id, 0))
-            for image_id, url, checked_at in self._pictures.get(identity, [])
+            for _, image_id, url, checked_at in self._pictures.get(identity, [])
             if due.is_due(identity, image_id, checked_at, of_identity)
         )
         fetches = self._fetches.get(identity, [])
@@ -224,5 +219,15 @@ class _DueIdentities:
         is_search_due = due.is_search_due(of_identity, identity, fetched_at)
         if not (pictures or is_search_due):
             return None
-        addresses = {url: (page_url, claim) for url, page_url, claim, _ in fetches}
+        addresses = {url: (page_url, claim) for _, url, page_url, claim, _ in fetches}
         return UnopenedShard(pictures, addresses if is_search_due else None)
+
+
+def _by_identity(table: Path, *columns: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Identity → its rows of a table, with these columns after that of the identity."""
+    names = ["identity", *columns]
+    rows = pl.read_parquet(table, columns=names).select(names).rows()
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for identity, of_identity in groupby(rows, itemgetter(0)):
+        found.setdefault(identity, []).extend(of_identity)
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mtf import schemas
 from mtf.core.hashing import file_digest, fingerprint
@@ -36,7 +36,7 @@ class ShardInputs:
         self._local = local
 
     def of(self, person: RosterPerson, searched: str, fetches: Iterable[Fetch]) -> Inputs:
-        """Digests of a shard with `fetches`. searched: of its search."""
+        """Digests of the inputs of a shard with `fetches`. searched: digest of the inputs of its search."""
         return Inputs(searched, self.judged, fingerprint(self._takedowns(person.identity, list(fetches))))
 
     def searched(self, person: RosterPerson) -> str:
@@ -44,16 +44,23 @@ class ShardInputs:
         stamps = self._local.stamp(person.files)
         is_down = self._job.takedowns.of_identity(person.identity) is not None
         of_person = [person.query, person.files, is_down]
-        sources = self._crawl.sources
-        return fingerprint(of_person, sources, stamps, self._web, search_code(), self._foreign_code)
+        return fingerprint(of_person, self._sources, stamps, self._web, self._search_code, self._foreign_code)
 
     @cached_property
     def judged(self) -> str:
-        """Digest of everything that decides the outcome of an address, but the takedowns."""
+        """Digest of everything that decides the outcome of an address, except the takedowns."""
         crawl = self._crawl
         bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
         opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
         return fingerprint(bounds, opt_outs, self._web, _COLUMNS, self._foreign_code, code=[_CRAWLER])
+
+    @cached_property
+    def _sources(self) -> list[dict[str, Any]]:
+        return [source.model_dump(mode="json") for source in self._crawl.sources]
+
+    @cached_property
+    def _search_code(self) -> str:
+        return search_code()
 
     @cached_property
     def _foreign_code(self) -> list[str]:
@@ -70,6 +77,8 @@ class ShardInputs:
     def _takedowns(self, identity: str, fetches: list[Fetch]) -> list[list[str]]:
         """Takedowns that concern these fetches: a request must change only the shards that it concerns."""
         takedowns = self._job.takedowns
+        if not takedowns.records:
+            return []
         requests = {
             request
             for fetch in fetches
@@ -85,10 +94,10 @@ class ShardInputs:
 
 
 def search_code() -> str:
-    """Digest of the code of the search alone.
+    """Digest of the code of the search alone, without the HTTP client and its imports.
 
-    A repeated search drops addresses that an engine no longer names. So a change of the HTTP client or its imports
-    does not repeat the search: it only judges the pictures again.
+    A repeated search drops addresses that an engine no longer names. So a change of the client must not repeat the
+    search; it only judges the pictures again.
     """
     package = registry.__name__.rpartition(".")[0]
     modules = {*modules_below(package), registry.__name__} - closure(HttpFetcher.__module__)

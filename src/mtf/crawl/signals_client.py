@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
@@ -34,7 +34,7 @@ from mtf.sources.fetch_failure import FetchFailed
 MAX_ROBOTS_BYTES = 2_000_000
 """Bytes read of a robots.txt; RFC 9309, section 2.5, asks for at least 500 KiB."""
 MAX_SHARED_SITES = 512
-"""Sites whose files are kept parsed, where the workers of a crawl share the files themselves."""
+"""Sites whose files are kept parsed, if workers share the files: parsing again is cheap, fetching again is not."""
 _TOO_MANY_REQUESTS = 429
 _TELLING = frozenset(
     {
@@ -55,7 +55,7 @@ Value = TypeVar("Value")
 class Document(Generic[Value]):
     """A file with signals, as it was received.
 
-    value: its content; for a file that cannot be had, the value that says so.
+    value: its parsed content; for a file that could not be fetched, a value that says so.
     sha256: digest of its bytes; None if nothing was received.
     """
 
@@ -67,6 +67,21 @@ class Document(Generic[Value]):
     def locate(self, preferences: Iterable[Preference]) -> list[Preference]:
         """Preferences that this file states, with their source."""
         return located(preferences, found_at=self.url, sha256=self.sha256, heard_at=self.heard_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _SiteRobots:
+    """robots.txt of a site, with its preferences located once for all addresses of the site.
+
+    permits, disallows: preference for an address that its Allow and Disallow rules permit, and for any other.
+    """
+
+    file: RobotsFile
+    permits: Preference
+    disallows: Preference
+
+    def of_rules(self, url: str) -> Preference:
+        return self.permits if self.file.rules.can_fetch(url, ROBOT) else self.disallows
 
 
 class SignalsClient:
@@ -82,11 +97,11 @@ class SignalsClient:
         self._documents = documents
         # What has left the cache is read again from the shared documents, not requested again.
         max_entries = None if documents is None else MAX_SHARED_SITES
-        self._robots = _OncePer(self._read_robots, max_entries)
-        self._tdm_rules = _OncePer(self._read_tdm_rules, max_entries)
-        self._ai_txt = _OncePer(self._read_ai_txt, max_entries)
-        self._rsl_documents = _OncePer(self._read_rsl, max_entries)
-        self._sites_digests = _OncePer(self._read_sites_digest, max_entries)
+        self._robots = _ReadOnce(self._read_robots, max_entries)
+        self._tdm_rules = _ReadOnce(self._read_tdm_rules, max_entries)
+        self._ai_txt = _ReadOnce(self._read_ai_txt, max_entries)
+        self._rsl_documents = _ReadOnce(self._read_rsl, max_entries)
+        self._sites_digests = _ReadOnce(self._read_sites_digest, max_entries)
 
     async def permit(self, url: str) -> None:
         """Check that robots.txt permits `url` (RFC 9309).
@@ -97,9 +112,30 @@ class SignalsClient:
         if optouts.ROBOTS_TXT not in self._binding:
             return
         robots = await self._robots.of(_site(url))
-        if robots.value is not None and not robots.value.rules.can_fetch(url, ROBOT):
-            refused = _of_rules(robots, url)
-            raise FetchFailed(FetchOutcome.OPTED_OUT, opt_outs(refused)[0], preferences=tuple(refused))
+        if robots.value is None:
+            return
+        of_rules = robots.value.of_rules(url)
+        if of_rules.answer == Answer.DISALLOW:
+            raise FetchFailed(FetchOutcome.OPTED_OUT, opt_outs([of_rules])[0], preferences=(of_rules,))
+
+    def picture_permission(self) -> Permission:
+        """Permission for the request of one picture: as `permit`, but it waits for the files that `of_site` needs.
+
+        So they come before the site's pictures, and no downloaded picture waits for them. Sites that a picture is
+        redirected to are not asked for theirs.
+        """
+        own_site: URL | None = None
+
+        async def permit(url: str) -> None:
+            nonlocal own_site
+            await self.permit(url)
+            site = _site(url)
+            own_site = own_site or site
+            if site == own_site:
+                await self._tdm_rules.of(site)
+                await self._ai_txt.of(site)
+
+        return permit
 
     async def of_site(self, url: str, headers: Headers) -> list[Preference]:
         """Preferences for `url` in its site's tdmrep.json, ai.txt and RSL documents.
@@ -126,13 +162,13 @@ class SignalsClient:
                 return []
             text = failure.detail.removeprefix("robots.txt: ")
             unread = [Preference(Signal.ROBOTS_TXT, Use.ANY, Answer.UNKNOWN, text, "robots.txt")]
-            return located(unread, found_at=str(_site(url) / "robots.txt"), sha256=None, heard_at=datetime.now(UTC))
+            return located(unread, found_at=str(_site(url) / "robots.txt"), sha256=None, heard_at=self._fetcher.now())
         if robots.value is None:
             return []
         return [
-            *_of_rules(robots, url),
-            *robots.locate(robots.value.preferences(url)),
-            *await self.of_rsl(url, robots.value.licenses),
+            robots.value.of_rules(url),
+            *robots.value.file.preferences(url),
+            *await self.of_rsl(url, robots.value.file.licenses),
         ]
 
     async def of_rsl(self, url: str, documents: Iterable[str]) -> list[Preference]:
@@ -144,9 +180,9 @@ class SignalsClient:
         return preferences
 
     async def sites_digest(self, *urls: str) -> str | None:
-        """Digest of robots.txt, tdmrep.json and ai.txt of the sites of `urls`: equal if they say the same of them.
+        """Digest of robots.txt, tdmrep.json and ai.txt of the sites of `urls`.
 
-        None if one of the files cannot be had, or names RSL documents, which may change alone.
+        None if one of the files could not be fetched, or names RSL documents: these can change without the file.
         """
         return await self._sites_digests.of(tuple(dict.fromkeys(map(_site, urls))))
 
@@ -161,7 +197,7 @@ class SignalsClient:
             return None
         tdm_rules, ai_txt = await self._tdm_rules.of(site), await self._ai_txt.of(site)
         is_unread = any(each.sha256 is None and each.value for each in (tdm_rules, ai_txt))
-        if is_unread or (robots.value is not None and robots.value.licenses):
+        if is_unread or (robots.value is not None and robots.value.file.licenses):
             return None
         return fingerprint([each.sha256 for each in (robots, tdm_rules, ai_txt)])
 
@@ -196,10 +232,10 @@ class SignalsClient:
         """File of a site, of any status, requested once by all workers. Raises FetchFailed."""
         fetch = partial(site_files.fetch, self._fetcher, url, max_bytes=max_bytes, permission=permission, cut=cut)
         if self._documents is None:
-            return site_files.opened(await fetch())
-        return site_files.opened(await self._documents.of(url, fetch))
+            return site_files.unpacked(await fetch())
+        return site_files.unpacked(await self._documents.of(url, fetch))
 
-    async def _read_robots(self, site: URL) -> Document[RobotsFile | None]:
+    async def _read_robots(self, site: URL) -> Document[_SiteRobots | None]:
         """robots.txt of a site, up to its first MAX_ROBOTS_BYTES; its value is None if there is none."""
         url = str(site / "robots.txt")
         try:
@@ -211,20 +247,20 @@ class SignalsClient:
             text = f"robots.txt: status {answer.status}; taken as a refusal for this run"
             raise FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=answer.status)
         if not answer.is_success:
-            return _document(None, url)
+            return self._without_file(None, url)
         robots = robots_file.parse(robots_file.whole_lines(answer.body, MAX_ROBOTS_BYTES), agent=ROBOT)
         if delay_s := robots.rules.crawl_delay(ROBOT):
             self._fetcher.pacing.slow_down(site.host or "", delay_s)
-        return _document(robots, url, answer)
+        return _located_robots(_document(robots, url, answer), site.host or "")
 
     async def _read_tdm_rules(self, site: URL) -> Document[tuple[TdmRule, ...]]:
         url = str(site.with_path(tdmrep.TDMREP_PATH))
         try:
             answer = await self._get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit)
         except FetchFailed as failure:
-            return _document(() if await self._is_unreached(url, failure) else tdmrep.UNREADABLE, url)
+            return self._without_file(() if await self._is_unreached(url, failure) else tdmrep.UNREADABLE, url)
         if _is_absent(answer):
-            return _document((), url)
+            return self._without_file((), url)
         rules = tdmrep.read_tdmrep(answer.body) if answer.is_success else tdmrep.UNREADABLE
         return _document(rules, url, answer)
 
@@ -235,12 +271,16 @@ class SignalsClient:
         try:
             answer = await self._get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit, cut=True)
         except FetchFailed as failure:
-            return _document(() if await self._is_unreached(url, failure) else unknown, url)
+            return self._without_file(() if await self._is_unreached(url, failure) else unknown, url)
         if not answer.is_success:
-            return _document(() if _is_absent(answer) else unknown, url)
+            return self._without_file(() if _is_absent(answer) else unknown, url)
         rules = robots_file.parse_ai_txt(robots_file.whole_lines(answer.body, tdmrep.MAX_FILE_BYTES), agent=ROBOT)
         is_cut = len(answer.body) > tdmrep.MAX_FILE_BYTES
         return _document((*rules, *unknown) if rules and is_cut else rules, url, answer)
+
+    def _without_file(self, value: Value, url: str) -> Document[Value]:
+        """Document for a file that is not there, or cannot be read."""
+        return Document(value, url, None, self._fetcher.now())
 
     async def can_reach(self, url: str) -> bool:
         """True if the site of `url` answered a request for its robots.txt."""
@@ -258,7 +298,7 @@ class SignalsClient:
         try:
             answer = await self._get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
         except FetchFailed:
-            return _document(None, address)
+            return self._without_file(None, address)
         return _document(rsl.read(answer.body) if answer.is_success else None, address, answer)
 
 
@@ -287,35 +327,39 @@ def _telling(headers: Headers) -> list[tuple[str, str]]:
     return [header for header in headers if header[0].lower() in _TELLING]
 
 
-def _of_rules(robots: Document[RobotsFile | None], url: str) -> list[Preference]:
-    """Preference in the Allow and Disallow rules of a robots.txt; none without a robots.txt."""
-    if robots.value is None:
-        return []
-    is_permitted = robots.value.rules.can_fetch(url, ROBOT)
-    answer, verb = (Answer.ALLOW, "permits") if is_permitted else (Answer.DISALLOW, "disallows")
-    return robots.locate([Preference(Signal.ROBOTS_TXT, Use.ANY, answer, f"{URL(url).host} {verb} this address")])
+def _located_robots(robots: Document[RobotsFile], host: str) -> Document[_SiteRobots | None]:
+    of_rules = (
+        Preference(Signal.ROBOTS_TXT, Use.ANY, Answer.ALLOW, f"{host} permits this address"),
+        Preference(Signal.ROBOTS_TXT, Use.ANY, Answer.DISALLOW, f"{host} disallows this address"),
+    )
+    usage = tuple((pattern, tuple(robots.locate(of_line))) for pattern, of_line in robots.value.usage)
+    value = _SiteRobots(replace(robots.value, usage=usage), *robots.locate(of_rules))
+    return Document(value, robots.url, robots.sha256, robots.heard_at)
 
 
 def _is_absent(answer: site_files.SiteFile) -> bool:
     return 400 <= answer.status < 500 and answer.status != _TOO_MANY_REQUESTS
 
 
-def _document(value: Value, url: str, answer: site_files.SiteFile | None = None) -> Document[Value]:
-    if answer is None:
-        return Document(value, url, None, datetime.now(UTC))
+def _document(value: Value, url: str, answer: site_files.SiteFile) -> Document[Value]:
     digest = hashlib.sha256(answer.body).hexdigest() if answer.is_success else None
     return Document(value, url, digest, answer.heard_at)
 
 
-@lru_cache(maxsize=4096)
 def _site(url: str) -> URL:
+    end = url.find("/", url.find("://") + len("://"))
+    return _origin(url if end < 0 else url[:end])
+
+
+@lru_cache(maxsize=4096)
+def _origin(url: str) -> URL:
     return URL(url).origin()
 
 
-class _OncePer(Generic[Key, Value]):
+class _ReadOnce(Generic[Key, Value]):
     """Cache of `read(key)`, or its failure. Concurrent calls for one key read it once.
 
-    max_entries: more are forgotten, those first that were not used for the longest time; None for no limit.
+    max_entries: the least recently used entries beyond it are dropped; None for no limit.
     """
 
     def __init__(self, read: Callable[[Key], Awaitable[Value]], max_entries: int | None) -> None:

@@ -1,13 +1,13 @@
 """Site files: robots.txt and other files on a whole site, as bytes that the workers of a crawl can share.
 
-The bytes hold the answer, or the failure to get one: a line of JSON, then the body.
+The bytes contain the answer, or the failure: a line of JSON, then the body.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mtf.crawl.http_client import HttpFetcher, Permission, permit_all
 from mtf.schemas import FetchOutcome
@@ -33,20 +33,20 @@ class SiteFile:
 async def fetch(
     fetcher: HttpFetcher, url: str, *, max_bytes: int, permission: Permission = permit_all, cut: bool = False
 ) -> bytes:
-    """Request the file at `url`, and pack the answer or the failure (`opened`)."""
+    """Request the file at `url`. Returns the answer or the failure as bytes, for `unpacked`."""
     try:
         answer = await fetcher.get(url, max_bytes=max_bytes, permission=permission, cut=cut)
     except FetchFailed as failure:
         return _packed({"outcome": failure.outcome, "detail": failure.detail, "http_status": failure.http_status})
-    return _packed({"status": answer.status, "heard_at": datetime.now(UTC).isoformat()}, answer.body)
+    return _packed({"status": answer.status, "heard_at": fetcher.now().isoformat()}, answer.body)
 
 
 def _packed(head: dict[str, str | int | None], body: bytes = b"") -> bytes:
     return json.dumps(head).encode("ascii") + b"\n" + body
 
 
-def opened(packed: bytes) -> SiteFile:
-    """File in the bytes of `fetch`. Raises FetchFailed if it could not be had."""
+def unpacked(packed: bytes) -> SiteFile:
+    """File in the bytes that `fetch` returns. Raises the failure in them."""
     line, _, body = packed.partition(b"\n")
     head = json.loads(line)
     if "outcome" in head:

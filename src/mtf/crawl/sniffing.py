@@ -10,6 +10,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mtf.config import Crawl
 from mtf.core.errors import shortened
+from mtf.crawl import jpeg_header
 from mtf.faces import decoding_bounds
 from mtf.faces.decoding import of_any_size
 from mtf.schemas import FetchOutcome
@@ -44,22 +45,37 @@ class ImageFormat:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPicture:
+    """A picture whose header is parsed.
+
+    picture: None for a JPEG without metadata.
+    metadata: the file's bytes without its coded pixels (`decoding_bounds.walked`).
+    """
+
+    kind: ImageFormat
+    picture: ImageFile.ImageFile | None
+    metadata: bytes
+
+
 def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
     """Format and size of a complete picture within the bounds of `crawl`. Raises FetchFailed as `opened`."""
-    return opened(data, crawl)[0]
+    return opened(data, crawl).kind
 
 
-def opened(data: bytes, crawl: Crawl) -> tuple[ImageFormat, ImageFile.ImageFile]:
-    """Format and size of a complete picture within the bounds of `crawl`, and the picture with its header parsed.
+def opened(data: bytes, crawl: Crawl) -> OpenedPicture:
+    """Open a complete picture within the bounds of `crawl`.
 
     Raises FetchFailed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a file that costs too much to decode), TOO_LARGE (judged
     by the header, so that a decompression bomb is never inflated) or TOO_SMALL.
     """
     if len(data) > crawl.max_bytes:
         raise FetchFailed(FetchOutcome.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
-    if excess := decoding_bounds.excess(data):
+    excess, metadata = decoding_bounds.walked(data)
+    if excess:
         raise FetchFailed(FetchOutcome.UNDECODABLE, excess)
-    kind, picture = _kind(data)
+    plain = jpeg_header.plain_size(data)
+    kind, picture = _kind(data) if plain is None else (ImageFormat("image/jpeg", "jpg", *plain), None)
     if kind.width * kind.height > crawl.max_pixels:
         detail = f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"
         raise FetchFailed(FetchOutcome.TOO_LARGE, detail)
@@ -69,7 +85,7 @@ def opened(data: bytes, crawl: Crawl) -> tuple[ImageFormat, ImageFile.ImageFile]
         )
     if not _is_whole(data, kind.extension):
         raise FetchFailed(FetchOutcome.TRUNCATED, f"{kind.media_type} of {len(data)} bytes without its end")
-    return kind, picture
+    return OpenedPicture(kind, picture, metadata)
 
 
 def _kind(data: bytes) -> tuple[ImageFormat, ImageFile.ImageFile]:

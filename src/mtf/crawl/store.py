@@ -5,7 +5,7 @@ Members after `digest`:
 - `inputs`: digests of the shard's inputs.
 - `IMAGE_ID.EXT`, `IMAGE_ID.page.gz`: a picture, and its page if it was read.
 - `fetches.parquet`, `evidence.parquet`: the identity's rows of these tables.
-- `responses.parquet`: headers, pages' states and perceptual hashes.
+- `responses.parquet`: headers, pages' states, perceptual hashes and the files' own statements.
 - Answers of APIs (`mtf.sources.records`).
 - `earlier.parquet`: earlier statements of sources (`mtf.crawl.fetch_results`).
 - `signals.parquet`: preferences of rights holders (`mtf.crawl.heard_signals`).
@@ -15,24 +15,23 @@ The digest covers the pictures alone: stages that read pictures do not rerun if 
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mtf import schemas
-from mtf.core import shards
+from mtf.core import row_tables, shards
 from mtf.core.hashing import fingerprint
 from mtf.crawl import fetch_results, heard_signals
 from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
+from mtf.rights.evidence.statement import Statement
 from mtf.rights.signals.preferences import from_json, to_json
 from mtf.schemas import FetchOutcome
 from mtf.sources import records
@@ -56,7 +55,10 @@ _RESPONSES: dict[str, Any] = {
     "page_preferences": pl.String,
     "page_fetched_at": schemas.UTC,
     "content_hash": pl.UInt64,
+    "file_statement": pl.String,
 }
+_FOUND_BY = {"found_by": pl.List(pl.String)}
+_OPTIONAL = (fetch_results.EARLIER_STATEMENTS, heard_signals.SIGNALS)
 _FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank")
 
 
@@ -99,10 +101,11 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         shard.add(INPUTS, json.dumps(asdict(inputs)).encode("ascii"))
         images = [_add_picture(shard, identity, fetch, fetch.picture) for fetch in pictures if fetch.picture]
         evidence = [fetch.picture.evidence for fetch in pictures if fetch.picture]
-        shard.add(FETCHES, shards.parquet_bytes(_fetch_rows(identity, fetches)))
-        shard.add(EVIDENCE, shards.parquet_bytes(schemas.frame(schemas.EVIDENCE, evidence)))
+        fetch_rows = [_fetch_row(identity, fetch) for fetch in fetches]
+        shard.add(FETCHES, row_tables.parquet_bytes(fetch_rows, schemas.FETCHES.dtypes | _FOUND_BY))
+        shard.add(EVIDENCE, row_tables.parquet_bytes(evidence, schemas.EVIDENCE.dtypes))
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
-        shard.add(RESPONSES, shards.parquet_bytes(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
+        shard.add(RESPONSES, row_tables.parquet_bytes(responses, _RESPONSES))
         records.add(shard, _records(fetches))
         fetch_results.add_earlier_statements(shard, (fetch.picture for fetch in pictures if fetch.picture))
         heard_signals.add(shard, [row for fetch in fetches for row in _signal_rows(identity, fetch)])
@@ -117,30 +120,23 @@ def _signal_rows(identity: str, fetch: Fetch) -> list[dict[str, Any]]:
 
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
     """Table → rows of one shard: images, fetches (with found_by, a list of String), evidence, earlier and signals."""
-    members = shards.members(path)
-    with shards.reader(path) as shard:
-        return {
-            name: pl.read_parquet(io.BytesIO(shard.read(*members[member])))
-            for name, member in (("images", shards.ROWS), ("fetches", FETCHES), ("evidence", EVIDENCE))
-        } | {
-            "earlier": fetch_results.read_earlier_statements(path, members),
-            "signals": heard_signals.read(path, members),
-        }
+    tables = shards.tables(path, shards.members(path), (shards.ROWS, FETCHES, EVIDENCE, *_OPTIONAL))
+    rows = {"images": tables[shards.ROWS], "fetches": tables[FETCHES], "evidence": tables[EVIDENCE]}
+    return rows | {
+        "earlier": fetch_results.earlier_statements(tables),
+        "signals": heard_signals.of_tables(tables),
+    }
 
 
 def load(path: Path) -> EarlierRun:
     """State in the shard at `path`; empty if there is no shard that this version of the program can read."""
     try:
         members = shards.members(path)
-        with shards.reader(path) as shard:
-            frames = {
-                name: pl.read_parquet(io.BytesIO(shard.read(*members[name])))
-                for name in (FETCHES, EVIDENCE, RESPONSES, shards.ROWS)
-            }
-            inputs = _inputs(shard.read(*members[INPUTS]))
+        inputs = _inputs(shards.read(path, *members[INPUTS]))
+        frames = shards.tables(path, members, (FETCHES, EVIDENCE, RESPONSES, shards.ROWS, *_OPTIONAL))
         pictures = _pictures(path, members, frames)
         answers = records.load(path, members)
-        heard = heard_signals.by_address(heard_signals.read(path, members))
+        heard = heard_signals.by_address(heard_signals.of_tables(frames))
         fetches = [
             replace(_fetch(row, pictures, answers), preferences=heard.get(row["url"], ()))
             for row in frames[FETCHES].iter_rows(named=True)
@@ -167,9 +163,9 @@ def _inputs(text: bytes) -> Inputs:
 
 
 def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: FetchedPicture) -> dict[str, Any]:
-    offset, size_bytes = shard.add(f"{picture.image_id}.{picture.kind.extension}", picture.read())
+    offset, size_bytes = shard.add_from(f"{picture.image_id}.{picture.kind.extension}", picture.read)
     if picture.page.compressed is not None:
-        shard.add(_page_member(picture.image_id), picture.page.compressed())
+        shard.add_from(_page_member(picture.image_id), picture.page.compressed)
     return {
         "identity": identity,
         "image_id": picture.image_id,
@@ -192,13 +188,8 @@ def _page_member(image_id: str) -> str:
     return f"{image_id}.page.gz"
 
 
-def _fetch_rows(identity: str, fetches: list[Fetch]) -> pl.DataFrame:
-    """Rows of the table of fetches, with the column found_by: the sources that named each address."""
-    found_by = pl.Series("found_by", [list(fetch.candidate.found_by) for fetch in fetches], pl.List(pl.String))
-    return schemas.frame(schemas.FETCHES, [_fetch_row(identity, each) for each in fetches]).with_columns(found_by)
-
-
 def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
+    """Row of the table of fetches, with the column found_by: the sources that named the address."""
     return {
         "identity": identity,
         **{name: getattr(fetch.candidate, name) for name in _FROM_CANDIDATE},
@@ -209,6 +200,7 @@ def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
         "size_bytes": fetch.size_bytes,
         "attempts": fetch.attempts,
         "fetched_at": fetch.fetched_at,
+        "found_by": fetch.candidate.found_by,
     }
 
 
@@ -226,6 +218,7 @@ def _response_row(picture: FetchedPicture) -> dict[str, Any]:
         "page_preferences": json.dumps([to_json(each) for each in page.preferences]),
         "page_fetched_at": page.fetched_at,
         "content_hash": picture.content_hash,
+        "file_statement": None if picture.file_statement is None else picture.file_statement.to_json(),
     }
 
 
@@ -233,9 +226,9 @@ def _pictures(
     path: Path, members: dict[str, tuple[int, int]], frames: dict[str, pl.DataFrame]
 ) -> dict[str, FetchedPicture]:
     """Image id → picture of a shard. Bytes are read on demand."""
-    joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
+    responses = {row["image_id"]: row for row in frames[RESPONSES].iter_rows(named=True)}
     evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
-    before = fetch_results.earlier_statements_of(path, members)
+    before = fetch_results.by_picture(fetch_results.earlier_statements(frames))
     names = {name.partition(".")[0]: name for name in members if not name.endswith(".gz")}
     return {
         row["image_id"]: FetchedPicture(
@@ -243,14 +236,15 @@ def _pictures(
             url=row["url"],
             kind=ImageFormat(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
             size_bytes=row["size_bytes"],
-            read=partial(shards.read, path, row["offset"], row["size_bytes"]),
+            read=shards.Member(path, row["offset"], row["size_bytes"]),
             headers=_pairs(row["headers"]),
             page=_page(path, members, row),
             evidence=evidence[row["image_id"]],
             content_hash=row.get("content_hash"),
+            file_statement=None if (text := row.get("file_statement")) is None else Statement.from_json(text),
             earlier=before.get(row["image_id"], ()),
         )
-        for row in joined.iter_rows(named=True)
+        for row in (image | responses[image["image_id"]] for image in frames[shards.ROWS].iter_rows(named=True))
     }
 
 
@@ -261,7 +255,7 @@ def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) 
         fetched_at=row["page_fetched_at"],
         status=row["page_status"],
         headers=_pairs(row["page_headers"]),
-        compressed=None if place is None else partial(shards.read, path, *place),
+        compressed=None if place is None else shards.Member(path, *place),
         sha256=row["page_sha256"],
         detail=row["page_detail"],
         opt_outs=tuple(json.loads(row["page_opt_outs"])),

@@ -1,8 +1,8 @@
-"""Takedown filter: refuses pictures whose perceptual hash is near one that was taken down.
+"""Takedown filter: refuses what was taken down, by person, page, address, content or perceptual hash.
 
-It recognises a picture from another address, resized or recompressed. Hashes are computed only if there is a takedown
-by perceptual hash, and then stored with the picture (`stored_perceptual_hashes`): the first such takedown decodes every
-picture once, later ones none.
+A perceptual hash recognises a picture from another address, resized or recompressed. Hashes are computed only if there
+is a takedown by perceptual hash, and then stored with the picture (`stored_perceptual_hashes`): the first such takedown
+decodes every picture once, later ones none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.crawl.fetch_results import Fetch
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns
+from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed
+from mtf.sources.local_sources import LocalSources
 
 RESPONSES = "responses.parquet"
 """Member of a shard (`mtf.crawl.store`) with the perceptual hashes."""
@@ -36,7 +38,26 @@ def perceptual_hash(data: bytes, *, max_pixels: int) -> int | None:
         return None
 
 
-def refuse(hash_value: int | None, takedowns: Takedowns, *, image_id: str) -> None:
+def refuse_address(candidate: Candidate, takedowns: Takedowns, *, identity: str, local: LocalSources) -> None:
+    """Raise FetchFailed(TAKEN_DOWN) for an address that was taken down, or whose page or person was."""
+    request = takedowns.of_address(identity=identity, url=candidate.url, page_url=candidate.page_url)
+    if request is None and (path_address := local.path_address(candidate.url)) is not None:
+        request = takedowns.of_picture(path_address)  # as requests before version 0.2 name a file
+    if request is not None:
+        raise _taken_down(request)
+
+
+def refuse_image(image_id: str | None, takedowns: Takedowns) -> None:
+    """Raise FetchFailed(TAKEN_DOWN) for a file whose content was taken down; None passes."""
+    if (request := takedowns.of_image(image_id)) is not None:
+        raise _taken_down(request, image_id=image_id)
+
+
+def _taken_down(request: Takedown, *, image_id: str | None = None) -> FetchFailed:
+    return FetchFailed(FetchOutcome.TAKEN_DOWN, f"{request.kind}, asked for on {request.added_at}", image_id=image_id)
+
+
+def refuse_hash(hash_value: int | None, takedowns: Takedowns, *, image_id: str) -> None:
     """Raise FetchFailed(TAKEN_DOWN) for a perceptual hash near one that was taken down; None passes."""
     request = None if hash_value is None else _request_near(hash_value, takedowns)
     if request is None or hash_value is None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 from mtf.crawl import conditional
 from mtf.crawl.conditional import GivenAnswer, GivenAnswers
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.http_client import HttpAnswer
 from mtf.crawl.page_client import MAX_PAGE_BYTES
 from mtf.crawl.revisit import Visit, VisitCondition
@@ -24,9 +24,6 @@ from mtf.crawl.signals_client import Headers, signal_headers, telling_headers
 from mtf.schemas import VisitResult
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed
-
-if TYPE_CHECKING:
-    from mtf.crawl.collector import CrawlContext
 
 # A larger body is received again: memory must not hold all pictures of an identity.
 _MAX_KEPT_BYTES = 2**20
@@ -43,6 +40,9 @@ class DuePicture:
     url: str
     condition: VisitCondition | None
     unchanged_visits: int
+
+
+_Conditional = tuple[DuePicture, VisitCondition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +72,38 @@ class UnopenedVisits:
     context: CrawlContext
     visits: dict[str, Visit] = field(default_factory=dict)
     answers: GivenAnswers = field(default_factory=dict)
-    _pages: dict[str, asyncio.Future[datetime | None]] = field(default_factory=dict)
 
     async def all(self, pictures: Iterable[DuePicture]) -> None:
         """Visit all pictures that have a condition."""
-        await asyncio.gather(*(self._visit(each, each.condition) for each in pictures if each.condition))
+        pages: dict[str, list[_Conditional]] = {}
+        for each in pictures:
+            if each.condition is not None:
+                pages.setdefault(each.condition.page_url, []).append((each, each.condition))
+        await asyncio.gather(*(self._visit_page(url, of_page) for url, of_page in pages.items()))
 
-    async def _visit(self, picture: DuePicture, condition: VisitCondition) -> None:
-        client = self.context.signals_client
-        if await client.sites_digest(condition.page_url, picture.url) != condition.sites:
+    async def _visit_page(self, page_url: str, due: list[_Conditional]) -> None:
+        """Visit the pictures of one page, unless they were last visited with different versions of it."""
+        sites_digest = self.context.signals_client.sites_digest
+        due = [each for each in due if await sites_digest(page_url, each[0].url) == each[1].sites]
+        versions = {condition.page for _, condition in due}
+        if len(versions) != 1:
             return
-        page_url = condition.page_url
-        if page_url not in self._pages:
-            request = self._unmodified_at(page_url, condition.page, max_bytes=MAX_PAGE_BYTES)
-            self._pages[page_url] = asyncio.ensure_future(request)
-        confirmed_at = await self._pages[page_url]
+        confirmed_at = await self._unmodified_at(page_url, versions.pop(), max_bytes=MAX_PAGE_BYTES)
         if confirmed_at is None:
             return
+        visits = [self._visit(*each, confirmed_at) for each in due]
+        # Most pages have one picture: it needs no task of its own.
+        await (visits[0] if len(visits) == 1 else asyncio.gather(*visits))
+
+    async def _visit(self, picture: DuePicture, condition: VisitCondition, confirmed_at: datetime) -> None:
+        """Visit a picture whose page is unchanged, as was said at `confirmed_at`."""
         max_bytes = self.context.crawl.max_bytes
         if await self._unmodified_at(picture.url, condition.file, max_bytes=max_bytes) is None:
             return
         self.visits[picture.image_id] = Visit(
             image_id=picture.image_id,
             url=picture.url,
-            visited_at=datetime.now(UTC),
+            visited_at=self.context.fetcher.now(),
             page=VisitResult.UNCHANGED,
             file=VisitResult.UNCHANGED,
             unchanged_visits=picture.unchanged_visits + 1,
@@ -106,7 +114,7 @@ class UnopenedVisits:
     async def _unmodified_at(self, url: str, headers: Headers, *, max_bytes: int) -> datetime | None:
         """Time of the request if the answer is a 304 whose headers say the same; else None, and the answer is kept."""
         asked, requested = conditional.validators(headers), set[str]()
-        now = datetime.now(UTC)
+        now = self.context.fetcher.now()
         try:
             answer = await self.context.fetcher.get(
                 url,
@@ -116,10 +124,10 @@ class UnopenedVisits:
                 on_request=partial(requested.add, url),
             )
         except FetchFailed as failure:
-            self.answers[url] = GivenAnswer(failure, was_requested=bool(requested))
+            self.answers[url] = GivenAnswer(failure, asked, was_requested=bool(requested))
             return None
         if len(answer.body) <= _MAX_KEPT_BYTES:
-            self.answers[url] = GivenAnswer(answer, was_requested=bool(requested))
+            self.answers[url] = GivenAnswer(answer, asked, was_requested=bool(requested))
         if not conditional.is_unmodified(answer, url, asked):
             return None
         return now if _says_the_same(answer, headers) else None

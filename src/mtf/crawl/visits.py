@@ -13,8 +13,8 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,24 +96,28 @@ class Due:
         """
         visited_at = visits.pictures.get(image_id)
         last = checked_at if visited_at is None else max(visited_at, checked_at)
-        days, longest = self._days_since(last), self.recheck_max_days
+        day, longest = _day(last), self.recheck_max_days
+        days = self._today - day
         if not self.recheck_days or days >= longest:
             return True
         if days < self.recheck_days:
             return False
         if visited_at is not None and days >= self.recheck_days * 2 ** min(visits.unchanged.get(image_id, 0), 12):
             return True
-        return self._is_own_day_since(last, identity, every_days=longest)
+        return self._is_own_day_since(day, identity, every_days=longest)
 
-    def _is_own_day_since(self, last: datetime, identity: str, *, every_days: int) -> bool:
-        """True if an own day of the identity lies after the day of `last`. There is one in every `every_days` days.
+    @cached_property
+    def _today(self) -> int:
+        return _day(self.now)
+
+    def _is_own_day_since(self, day: int, identity: str, *, every_days: int) -> bool:
+        """True if an own day of the identity lies after `day`. There is one in every `every_days` days.
 
         It depends on the identity alone: people who were crawled on one day are not all due on one day, and all
         pictures of one person are.
         """
         offset = zlib.crc32(identity.encode()) % every_days
-        own_days = [(each.toordinal() + offset) // every_days for each in (_day(last), _day(self.now))]
-        return own_days[0] < own_days[1]
+        return (day + offset) // every_days < (self._today + offset) // every_days
 
     def search(self, visits: IdentityVisits, identity: str, fetches: Iterable[Fetch]) -> bool:
         """True if the identity was not searched for too long. Without a record, its newest fetch counts."""
@@ -122,16 +126,14 @@ class Due:
     def is_search_due(self, visits: IdentityVisits, identity: str, fetched_at: datetime | None) -> bool:
         """As `search`. fetched_at: time of the newest fetch; None if there is none."""
         last = visits.searched_at or fetched_at
-        if last is None or (days := self._days_since(last)) >= self.search_days:
+        if last is None or (days := self._today - (day := _day(last))) >= self.search_days:
             return True
-        return days >= self.recheck_days > 0 and self._is_own_day_since(last, identity, every_days=self.search_days)
-
-    def _days_since(self, time: datetime) -> int:
-        return (_day(self.now) - _day(time)).days
+        return days >= self.recheck_days > 0 and self._is_own_day_since(day, identity, every_days=self.search_days)
 
 
-def _day(time: datetime) -> date:
-    return time.astimezone(UTC).date()
+def _day(time: datetime) -> int:
+    """Number of the day of `time` in UTC (`date.toordinal`)."""
+    return time.astimezone(UTC).toordinal()
 
 
 def append(stage: Path, identity: str, visits: Iterable[Visit], *, searched_at: datetime | None) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, TypeAlias
 
 from mtf.config import Crawl
@@ -22,7 +23,8 @@ from mtf.crawl.spool import Reader
 _ALLOCATIONS_PER_COLLECTION = 50_000
 
 Do = Callable[[Any], Awaitable[Any]]
-"""Does one item; its result must be picklable and small."""
+"""Does one item; its result must be picklable and small. In its place may come an awaitable that gives it: then
+another item begins meanwhile, as while this one's files are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +188,10 @@ class Worker:
 
     async def _one(self, number: int, item: Any) -> None:
         assert self._do is not None, "set before the first item is taken"  # noqa: S101
-        self._send(Finished(number, await self._do(item)))
-        self._send(TakeItem())
+        result = await self._do(item)
+        if is_ending := isawaitable(result):
+            self._send(TakeItem())
+            result = await result
+        self._send(Finished(number, result))
+        if not is_ending:
+            self._send(TakeItem())

@@ -1,7 +1,7 @@
 """Worker processes of a crawl on this machine: the coordinator in this process serves them by pipes.
 
-If this process ends, however it does, the pipes close and the workers end, too. An item's files are atomic, so what a
-worker was at is done again by the next run.
+If this process ends for any reason, the pipes close and the workers end, too. An item's files are written atomically,
+so the next run does unfinished items again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -24,26 +24,36 @@ from mtf.crawl.spool import Spool
 from mtf.crawl.work import Coordinator, ToCoordinator, ToWorker, Work, Worker
 
 _END_S = 10.0
+_PRELOADED = ("mtf.crawl.collector",)
 
 
-def run(work: Work, items: Iterable[Any], on_result: Callable[[Any], None], *, processes: int, folder: Path) -> None:
+def run(
+    work: Work,
+    items: Iterable[Any],
+    on_result: Callable[[Any], None],
+    *,
+    processes: int,
+    folder: Path,
+    preloaded: Sequence[str] = _PRELOADED,
+) -> None:
     """Do `work` with each of `items`, in `processes` processes; 1 uses this one.
 
     on_result: called here with each result, as they arrive.
     folder: of the spool with shared documents.
+    preloaded: modules that are imported once for all processes: nearly all of a worker's start are imports.
 
     The first exception of an item ends the run and is raised here. Raises MtfError if a process is killed.
     """
     with Spool(folder) as spool:
         coordinator = Coordinator(items, on_result, spool.add)
         if processes == 1:
-            asyncio.run(_here(work, coordinator))
+            asyncio.run(_in_this_process(work, coordinator))
         else:
-            with _Processes(work, coordinator, processes) as running:
+            with _Processes(work, coordinator, processes, preloaded) as running:
                 running.serve()
 
 
-async def _here(work: Work, coordinator: Coordinator) -> None:
+async def _in_this_process(work: Work, coordinator: Coordinator) -> None:
     loop = asyncio.get_running_loop()
 
     def send(message: ToCoordinator) -> None:
@@ -53,19 +63,19 @@ async def _here(work: Work, coordinator: Coordinator) -> None:
     worker = Worker(work, send, workers=1)
     try:
         await worker.run()
-    except ExceptionGroup as group:  # of one item or several; report the first
-        raise group.exceptions[0] from None
+    except ExceptionGroup as group:  # of one item or several
+        raise first_error(group) from None
 
 
 class _Processes:
     """Worker processes, for use in a `with`."""
 
-    def __init__(self, work: Work, coordinator: Coordinator, processes: int) -> None:
+    def __init__(self, work: Work, coordinator: Coordinator, processes: int, preloaded: Sequence[str]) -> None:
         self._coordinator = coordinator
         self._pipes: dict[Connection, str] = {}
         self._processes: dict[str, BaseProcess] = {}
         self._outboxes: dict[str, SimpleQueue[ToWorker | None]] = {}
-        context = parallel_map.process_context()
+        context = parallel_map.process_context(preloaded)
         for number in range(processes):
             ours, theirs = context.Pipe()
             arguments = (theirs, work, processes)
@@ -170,10 +180,16 @@ async def _connected(pipe: Connection, work: Work, processes: int) -> None:
         loop.remove_reader(pipe.fileno())
 
 
-def _picklable(error: BaseException) -> BaseException:
-    """The first error of a group, as it is if it survives the way through a pipe, else in words."""
+def first_error(error: BaseException) -> BaseException:
+    """First error of a group, at any depth; an error that is no group, as it is."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    return error
+
+
+def _picklable(error: BaseException) -> BaseException:
+    """The first error of a group, as it is if it survives the way through a pipe, else in words."""
+    error = first_error(error)
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
     except Exception:

@@ -11,7 +11,6 @@ import os
 import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -171,8 +170,8 @@ async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) ->
             host = urlsplit(url).hostname or ""
             fetcher.pacing.hold(host, UNNAMED_WAIT_S if wait_s is None else wait_s, http_status=answer.status)
             continue
-        now = datetime.now(UTC)
-        return records.of_answer(kind, answer.body, status=answer.status, fetched_at=now), listing
+        record = records.of_answer(kind, answer.body, status=answer.status, fetched_at=fetcher.now())
+        return record, listing
     raise AssertionError("the last try returns or raises")
 
 

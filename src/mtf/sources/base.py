@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
 from mtf.config.section import Section
+from mtf.core.hashing import fingerprint
 from mtf.rights.evidence.combination import Statement
 from mtf.sources.api_answers import ApiAnswer
 from mtf.sources.candidate import Candidate
@@ -58,6 +60,7 @@ class Fetcher(Protocol):
 
     @property
     def pacing(self) -> RateLimits: ...
+    def now(self) -> datetime: ...
     async def get(self, url: str, *, max_bytes: int, headers: Mapping[str, str] = ...) -> Answer: ...
 
 
@@ -205,3 +208,8 @@ class LocalSource(Source):
 
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:  # noqa: ARG002 (files are named, not searched)
         return SearchResult()
+
+
+def source_key(source: Source) -> str:
+    """Key (16 hex characters) of one entry of `crawl.sources`: a digest of all its parameters."""
+    return fingerprint(source)[:16]

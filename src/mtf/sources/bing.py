@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from mtf.sources.search_engine import EngineResult, SearchEngine, UnreadablePage, result_title, result_url
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
+    from lxml.html import HtmlElement
+
+
+def _has_class(name: str) -> str:
+    """XPath condition: the element has this class."""
+    return f"contains(concat(' ', normalize-space(@class), ' '), ' {name} ')"
+
+
+_RESULTS = f"//*[@m and {_has_class('iusc')}] | //*[{_has_class('imgpt')}]//a[@m]"
+_TEXTS = "//text()[not(ancestor::script or ancestor::style or ancestor::template)]"
+_PICTURE_LINKS = "//a[contains(@href, 'mediaurl=')]"
 
 
 class Bing(SearchEngine):
@@ -44,16 +54,25 @@ class Bing(SearchEngine):
         return bing_page_urls(query, max_results=self.max_results, filters=used)
 
     def parse(self, content: bytes) -> list[EngineResult]:
-        from bs4 import BeautifulSoup  # not needed to read params.yaml
-
-        soup = BeautifulSoup(content.decode("utf-8", "ignore"), "lxml")
-        elements = soup.select("[m].iusc, .imgpt a[m]")
-        results = [result for each in elements if (result := _result(str(each["m"]))) is not None]
+        root = _parsed(content)
+        elements = [] if root is None else root.xpath(_RESULTS)
+        results = [result for each in elements if (result := _result(str(each.get("m")))) is not None]
         if elements and not results:
             raise UnreadablePage(f"{len(elements)} results, none with a picture's address: Bing's format has changed")
-        if content.strip() and not elements and not _says_no_results(soup):
+        if content.strip() and not elements and (root is None or not _says_no_results(root)):
             raise UnreadablePage("no results and nothing that says so: a changed format, or a page for robots")
         return results
+
+
+def _parsed(content: bytes) -> HtmlElement | None:
+    """Root of a page; None if it has no elements."""
+    from lxml import etree, html  # ty: ignore[missing-module-member]  (not needed to read params.yaml)
+
+    parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
+    try:
+        return html.document_fromstring(content.decode("utf-8", "ignore").encode(), parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError, AssertionError):
+        return None
 
 
 def _result(attribute: str) -> EngineResult | None:
@@ -73,12 +92,12 @@ def _json_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _says_no_results(soup: BeautifulSoup) -> bool:
+def _says_no_results(root: HtmlElement) -> bool:
     """True for Bing's message that there are none, and for its empty frame of results with nothing beside it.
 
     A challenge of scripts alone, a page that leads elsewhere and a banner beside the frame say nothing of results.
     """
-    if soup.select_one(".no_results, #b_no") is not None:
+    if root.xpath(f"//*[{_has_class('no_results')} or @id='b_no']"):
         return True
-    has_frame = soup.select_one(".dgControl") is not None
-    return has_frame and not soup.get_text(strip=True) and soup.select_one('a[href*="mediaurl="]') is None
+    has_text = any(text.strip() for text in root.xpath(_TEXTS))
+    return bool(root.xpath(f"//*[{_has_class('dgControl')}]")) and not has_text and not root.xpath(_PICTURE_LINKS)

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from mtf.core.hashing import fingerprint
 from mtf.sources.records import Record
-
-if TYPE_CHECKING:
-    from mtf.sources.base import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +18,7 @@ class Candidate:
     claim: license according to the source; a claim, not evidence.
     query: search text.
     record: the API's answer that names it; None for sources without an API.
-    found_by: keys (`source_key`) of all entries of `crawl.sources` that named its address.
+    found_by: keys (`base.source_key`) of all entries of `crawl.sources` that named its address.
     """
 
     url: str
@@ -35,11 +30,6 @@ class Candidate:
     query: str | None = None
     record: Record | None = field(default=None, repr=False, compare=False)
     found_by: tuple[str, ...] = field(default=(), repr=False, compare=False)
-
-
-def source_key(source: Source) -> str:
-    """Key (16 hex characters) of one entry of `crawl.sources`: a digest of all its parameters."""
-    return fingerprint(source)[:16]
 
 
 def each_address_once(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtf.rights.signals.preferences import Preference
-from mtf.schemas import FetchOutcome
+from mtf.schemas.enums import FetchOutcome
 
 # Permanent failures: gone, and unavailable for legal reasons.
 FINAL_STATUSES = frozenset({410, 451})

@@ -28,7 +28,7 @@ from pydantic import Field
 from mtf.core import shards
 from mtf.core.errors import BadInput, bad_value
 from mtf.rights.evidence import combination
-from mtf.schemas import FetchOutcome
+from mtf.schemas.enums import FetchOutcome
 from mtf.sources.base import LocalSource
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed

@@ -13,13 +13,12 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from mtf import schemas
-from mtf.core import shards
+from mtf.core import row_tables, shards
+from mtf.schemas import dtypes
 
 RECORDS = "records.parquet"
 
@@ -28,7 +27,7 @@ _SCHEMA = {
     "source": pl.String,
     "status": pl.Int32,
     "sha256": pl.String,
-    "fetched_at": schemas.UTC,
+    "fetched_at": dtypes.UTC,
 }
 
 
@@ -63,12 +62,12 @@ def add(shard: shards.ShardWriter, records: Mapping[str, Record]) -> None:
     if not records:
         return
     for sha256, record in {record.sha256: record for record in records.values()}.items():
-        shard.add(_member(sha256), record.compressed())
+        shard.add_from(_member(sha256), record.compressed)
     rows = [
         {"url": url, **{name: getattr(record, name) for name in _SCHEMA if name != "url"}}
         for url, record in records.items()
     ]
-    shard.add(RECORDS, shards.parquet_bytes(pl.DataFrame(rows, schema=_SCHEMA, orient="row")))
+    shard.add(RECORDS, row_tables.parquet_bytes(rows, _SCHEMA))
 
 
 def load(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, Record]:
@@ -80,7 +79,7 @@ def load(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, Record
         return {}
     frame = pl.read_parquet(io.BytesIO(shards.read(path, *members[RECORDS])))
     return {
-        row.pop("url"): Record(**row, compressed=partial(shards.read, path, *members[_member(row["sha256"])]))
+        row.pop("url"): Record(**row, compressed=shards.Member(path, *members[_member(row["sha256"])]))
         for row in frame.iter_rows(named=True)
     }
 

@@ -14,7 +14,7 @@ from mtf.rights.evidence.statement import LicenseMention, Statement, address_of,
 from mtf.rights.licenses import catalogue
 from mtf.rights.licenses.terms import EVERY_RIGHT
 from mtf.rights.signals import opt_outs
-from mtf.schemas import EvidenceStatus
+from mtf.schemas.enums import EvidenceStatus
 
 __all__ = ["Statement", "claimed_rights", "combine", "of_data_set", "of_record", "read_page", "read_picture"]
 

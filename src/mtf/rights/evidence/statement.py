@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
 from mtf.rights.licenses import catalogue
+from mtf.rights.signals import preferences as preferences_of
 from mtf.rights.signals.preferences import Preference
 
 MAX_STATEMENT_CHARS = 2000
@@ -43,7 +45,25 @@ class Statement:
     rsl_links: tuple[str, ...] = ()
     contradiction: str | None = None
 
+    def to_json(self) -> str:
+        """Statement as text; `{}` for one that says nothing."""
+        if self == _NOTHING:
+            return "{}"
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["preferences"] = [preferences_of.to_json(each) for each in self.preferences]
+        return json.dumps({name: value for name, value in values.items() if value})
 
+    @classmethod
+    def from_json(cls, text: str) -> Statement:
+        """Statement from `to_json`. Raises KeyError, ValueError or TypeError for anything else."""
+        if text == "{}":
+            return _NOTHING
+        values = json.loads(text)
+        found = tuple(preferences_of.from_json(each) for each in values.pop("preferences", ()))
+        return cls(**values | {"preferences": found, "rsl_links": tuple(values.get("rsl_links", ()))})
+
+
+_NOTHING = Statement()
 _OR_LATER = re.compile(r"([A-Z]+)-\d\.\d-or-later")
 
 

@@ -163,6 +163,8 @@ def matches(pattern: str, url: str) -> bool:
     A pattern is a prefix; `*` stands for any characters and `$` for the end (RFC 9309, section 2.2.3). There is no
     backtracking, so the time is bounded for hostile patterns, too.
     """
+    if pattern == "/":
+        return True
     parts = urlsplit(url)
     path = unquote(parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     ends = pattern.endswith("$")
