@@ -1,5 +1,5 @@
 """`mtf fetch`: pictures of a list of addresses into shards that readers of img2dataset's output read.
 
-`url_list` reads the list, `fetching` runs over it, `shard_fetcher` fetches one shard, `shard_writers` writes it, and
-`sample_rows` says which columns a sample has.
+`url_list` reads the list, `fetching` runs over it, `shard_fetcher` fetches one shard, `sample_rows` makes its rows, and
+`shard_writers` writes it. `sample_columns` lists the columns of a sample.
 """

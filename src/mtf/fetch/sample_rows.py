@@ -1,4 +1,4 @@
-"""Rows of samples: the columns that img2dataset writes, then what the fetch learned of rights and of the file."""
+"""Rows of samples: what img2dataset writes, then what the fetch learned of rights and of the file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import json
 from typing import Any
 
-import pyarrow as pa
 from PIL import ExifTags, Image
 
 from mtf.crawl.fetch_results import Fetch
@@ -30,43 +29,6 @@ _EXIF_START = b"Exif\0\0"
 _MAX_EXIF_CHARS = 300
 _MAX_SIGNALS = 50
 _MAX_STATEMENT_CHARS = 300
-
-_RIVAL_COLUMNS = {
-    "key": pa.string(),
-    "status": pa.string(),
-    "error_message": pa.string(),
-    "width": pa.int32(),
-    "height": pa.int32(),
-    "original_width": pa.int32(),
-    "original_height": pa.int32(),
-}
-_OWN_COLUMNS = {
-    "outcome": pa.string(),
-    "http_status": pa.int32(),
-    "media_type": pa.string(),
-    "size_bytes": pa.int64(),
-    "fetched_at": pa.string(),
-    "robots": pa.string(),
-    "opt_out": pa.string(),
-    "signals": pa.string(),
-    "license": pa.string(),
-    "license_url": pa.string(),
-    "license_status": pa.string(),
-    "license_statement": pa.string(),
-    "creator": pa.string(),
-    "creator_url": pa.string(),
-}
-
-
-def schema(of_list: pa.Schema, *, has_exif: bool) -> pa.Schema:
-    """Schema of a shard's table: the list's columns, img2dataset's, then this program's."""
-    columns = _RIVAL_COLUMNS | ({"exif": pa.string()} if has_exif else {}) | {"sha256": pa.string()} | _OWN_COLUMNS
-    fields = [pa.field(name, pa.string() if pa.types.is_null(kind) else kind) for name, kind in _typed(of_list)]
-    return pa.schema([*fields, *(pa.field(name, kind) for name, kind in columns.items())])
-
-
-def _typed(of_list: pa.Schema) -> list[tuple[str, pa.DataType]]:
-    return [(field.name, field.type) for field in of_list]
 
 
 def row(listed: dict[str, Any], key: str, fetch: Fetch, *, exif: str | None, has_exif: bool) -> dict[str, Any]:
@@ -116,9 +78,9 @@ def status(fetch: Fetch) -> str:
 
 
 def _signals(fetch: Fetch) -> tuple[str | None, str | None]:
-    """Preferences that were heard, as JSON, and the answer of robots.txt: allow, disallow or unknown; None without one.
+    """Preferences as JSON, and the answer of robots.txt: allow, disallow or unknown; None without one.
 
-    A Disallow for this robot goes before what the file says of a use.
+    A Disallow for this robot overrides what robots.txt states about a use.
     """
     if not fetch.preferences:
         return None, None

@@ -5,29 +5,34 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mtf.crawl.collector import Collector, CrawlContext
+from mtf.core.cluster_tasks import scratch_folder
+from mtf.crawl.collector import Collector
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.fetch_results import Fetch
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher, StandIn
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.work import Do
-from mtf.fetch import sample_rows, shard_writers
+from mtf.crawl.worker_processes import first_error
+from mtf.fetch import sample_columns, sample_rows, shard_writers
 from mtf.fetch.options import FetchOptions
 from mtf.fetch.url_list import Shard, StoredShard
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
 
-AT_ONCE = 2
-"""Shards that a process works on at a time: one may wait for a slow host, or for the disk."""
+SHARDS_AT_ONCE = 2
+"""Shards that a process fetches at a time: one may wait for a slow host."""
+SHARDS_ENDING = 2
+"""Shards besides that wait for the disk."""
 STARTED_PER_SHARD = 1024
 """Addresses of a shard that are fetched or wait for their host, at a time."""
 SPOOLED_IN_MEMORY_BYTES = 2**24
@@ -45,15 +50,20 @@ class ShardResult:
 
 @dataclass(frozen=True)
 class FetchWork:
-    """Work of the processes of one run. web: replaces the live web if it is given."""
+    """Work of the processes of one run.
+
+    web: replaces the live web if it is given.
+    own_folder: True if each process has a folder of its own for the shards in work.
+    """
 
     options: FetchOptions
     web: StandIn | None
+    own_folder: bool = False
 
     @asynccontextmanager
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
         """Function that fetches one shard; all of one process share its connections."""
-        options = self.options
+        options = replace(self.options, folder=scratch_folder()) if self.own_folder else self.options
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
             async with HttpFetcher(
                 options.crawl, user_agent=options.user_agent, web=self.web, pacing=hosts.pacing
@@ -62,15 +72,24 @@ class FetchWork:
                 context = CrawlContext(
                     options.crawl, fetcher, signals_client, Takedowns(), LocalSources((), Path()), examiner
                 )
+                ending = asyncio.Semaphore(SHARDS_ENDING)
 
-                async def one(shard: Shard | StoredShard) -> ShardResult:
-                    return await _ShardFetch(shard.opened(), options, context).run()
+                async def fetch_shard(shard: Shard | StoredShard) -> Awaitable[ShardResult]:
+                    fetch = _ShardFetch(shard.opened(), options, context)
+                    await fetch.fetch(then=ending.acquire)
+                    return end(fetch)
 
-                yield one
+                async def end(fetch: _ShardFetch) -> ShardResult:
+                    try:
+                        return await asyncio.to_thread(fetch.end)
+                    finally:
+                        ending.release()
+
+                yield fetch_shard
 
 
 class _ShardFetch:
-    """Fetch of one shard."""
+    """Fetch of one shard: `fetch`, then `end`, in a thread, since it waits for the disk."""
 
     def __init__(self, shard: Shard, options: FetchOptions, context: CrawlContext) -> None:
         self._shard = shard
@@ -79,40 +98,53 @@ class _ShardFetch:
         self._statuses: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._size_bytes = 0
+        self._start = time.time()
+        self._files = ExitStack()
 
-    async def run(self) -> ShardResult:
-        options, number = self._options, self._shard.number
-        start = time.time()
-        rows = self._shard.table.to_pylist()
-        schema = sample_rows.schema(self._shard.table.schema, has_exif=options.has_exif)
-        with (
-            Spool(options.folder, memory_bytes=SPOOLED_IN_MEMORY_BYTES) as spool,
-            shard_writers.writing(options.folder, number, options.output_format, schema) as writer,
-        ):
-            await self._fetch_all(rows, spool, writer)
-            await asyncio.to_thread(writer.finish)
-        stats = self._stats(len(rows), start)
-        await asyncio.to_thread(shard_writers.write_stats, options.folder, number, stats)
+    async def fetch(self, *, then: Callable[[], Awaitable[object]]) -> None:
+        """Fetch all addresses, and await `then`. The shard's files stay open for `end`, unless something is raised."""
+        options = self._options
+        schema = sample_columns.schema(self._shard.table.schema, has_exif=options.has_exif)
+        with ExitStack() as files:
+            writing = shard_writers.writing(options.folder, self._shard.number, options.output_format, schema)
+            self._writer = files.enter_context(writing)
+            with Spool(options.folder, memory_bytes=SPOOLED_IN_MEMORY_BYTES) as spool:
+                await self._fetch_all(self._shard.table.to_pylist(), spool, self._writer)
+            await then()
+            self._files = files.pop_all()
+
+    def end(self) -> ShardResult:
+        """Complete the shard's files."""
+        number = self._shard.number
+        with self._files:
+            self._writer.finish()
+        stats = self._stats(self._shard.table.num_rows, self._start)
+        shard_writers.write_stats(self._options.folder, number, stats)
+        if (target := self._options.target) is not None:
+            target.move_shard(self._options.folder, number)
         return ShardResult(number, stats)
 
     async def _fetch_all(self, rows: list[dict[str, object]], spool: Spool, writer: shard_writers.SampleWriter) -> None:
         collector = Collector(
             shard_writers.shard_name(self._shard.number), self._context, spool, {}, renew=False, judge_anew=False
         )
-        places = asyncio.Semaphore(STARTED_PER_SHARD)
+        addresses = iter(_interleaved(rows))
 
-        async def one(url: str, indices: list[int]) -> None:
-            try:
-                fetch = await collector.obtain(_candidate(url, rows[indices[0]], indices[0]))
-                for index in indices:
-                    self._add(index, rows[index], fetch, writer)
-            finally:
-                places.release()
+        async def fetch_address(url: str, indices: list[int]) -> None:
+            fetch = await collector.obtain(_candidate(url, rows[indices[0]], indices[0]))
+            for index in indices:
+                self._add(index, rows[index], fetch, writer)
 
-        async with asyncio.TaskGroup() as group:
-            for url, indices in _interleaved(rows):
-                await places.acquire()
-                group.create_task(one(url, indices))
+        async def fetch_some() -> None:
+            for url, indices in addresses:
+                await fetch_address(url, indices)  # a function of its own, so that no picture outlives its turn
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(STARTED_PER_SHARD, len(rows))):
+                    group.create_task(fetch_some())
+        except ExceptionGroup as errors:  # of one address or several
+            raise first_error(errors) from None
 
     def _add(self, index: int, listed: dict[str, object], fetch: Fetch, writer: shard_writers.SampleWriter) -> None:
         options = self._options
@@ -150,8 +182,8 @@ def _candidate(url: str, row: dict[str, object], index: int) -> Candidate:
         url,
         _SOURCE,
         index,
-        page_url=None if page is None else str(page),
-        claim=None if claim is None else str(claim),
+        page_url=str(page) if page else None,
+        claim=str(claim) if claim else None,
     )
 
 

@@ -18,15 +18,15 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtf.core import atomic_files, tar_members
+from mtf.core import atomic_files, system_errors, tar_members
 from mtf.fetch.options import shard_name
+from mtf.fetch.sample_columns import PICTURE
 
-EXTENSION = "jpg"
-"""Ending, and key in webdataset, of all pictures, whatever their format: so img2dataset names them. `media_type` tells
-the format, and decoders find it out themselves."""
 _BUFFERED_ROWS = 500
 _ROW_GROUP_BYTES = 2**24
 _PART = ".part"
+_COUNTS = {"count", "successes"}
+"""Counts that the stats of a whole shard have at least."""
 
 
 class SampleWriter(Protocol):
@@ -115,13 +115,13 @@ class _ParquetWriter:
     """Writer of `NNNNN.parquet` with the pictures' bytes in the column `jpg`, in the order of arrival."""
 
     def __init__(self, beside: Path, _table: Path, schema: pa.Schema) -> None:
-        self._schema = schema.append(pa.field(EXTENSION, pa.binary()))
+        self._schema = schema.append(pa.field(PICTURE, pa.binary()))
         self._writer = pq.ParquetWriter(beside, self._schema, compression={schema.names[0]: "snappy"})
         self._rows: list[dict[str, Any]] = []
         self._size_bytes = 0
 
     def add(self, row: dict[str, Any], data: bytes | None) -> None:
-        self._rows.append(row | {EXTENSION: data})
+        self._rows.append(row | {PICTURE: data})
         self._size_bytes += len(data or b"")
         if self._size_bytes >= _ROW_GROUP_BYTES or len(self._rows) == _BUFFERED_ROWS:
             self._flush()
@@ -147,7 +147,10 @@ _WRITERS: dict[str, tuple[Callable[[Path, Path, pa.Schema], Any], str]] = {
 
 @contextmanager
 def writing(folder: Path, number: int, output_format: str, schema: pa.Schema) -> Generator[SampleWriter]:
-    """Write a shard; its files appear if the block ends without an error, after `finish`."""
+    """Write a shard; its files appear if the block ends without an error, after `finish`.
+
+    Raises OSError; one on a full or failing disk names the shard.
+    """
     kind, ending = _WRITERS[output_format]
     name = shard_name(number)
     place, beside = folder / f"{name}{ending}", folder / f".{name}{ending}.{secrets.token_hex(4)}{_PART}"
@@ -162,6 +165,10 @@ def writing(folder: Path, number: int, output_format: str, schema: pa.Schema) ->
             shutil.rmtree(place)  # of a run that was killed before it wrote the shard's stats
         beside.replace(place)
         atomic_files.flush(folder)
+    except Exception as error:
+        if named := system_errors.naming(error, place):
+            raise named from error
+        raise
     finally:
         _remove(beside)
 
@@ -171,12 +178,13 @@ def write_stats(folder: Path, number: int, stats: dict[str, Any]) -> None:
     atomic_files.write_text(_stats_path(folder, number), json.dumps(stats, indent=4))
 
 
-def is_whole(folder: Path, number: int) -> bool:
-    return _stats_path(folder, number).is_file()
-
-
-def read_stats(folder: Path, number: int) -> dict[str, Any]:
-    return json.loads(_stats_path(folder, number).read_text(encoding="utf-8"))
+def read_stats(folder: Path, number: int) -> dict[str, Any] | None:
+    """Content of `NNNNN_stats.json`; None if the shard is not whole: the file is missing, or damaged."""
+    try:
+        stats = json.loads(_stats_path(folder, number).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return stats if isinstance(stats, dict) and stats.keys() >= _COUNTS else None
 
 
 def _stats_path(folder: Path, number: int) -> Path:
@@ -199,7 +207,7 @@ def _remove(path: Path) -> None:
 def _members(row: dict[str, Any], data: bytes) -> list[tuple[str, bytes]]:
     """Endings and contents of a sample's files, in webdataset's order."""
     described = json.dumps(row, default=str).encode("utf-8", "replace")
-    members = [(EXTENSION, data), ("json", described)]
+    members = [(PICTURE, data), ("json", described)]
     if "caption" in row:
         members.append(("txt", (row["caption"] or "").encode("utf-8", "replace")))
     return members

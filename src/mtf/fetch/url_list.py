@@ -6,24 +6,36 @@ As img2dataset does, each file of a folder begins a new shard, so that the same 
 from __future__ import annotations
 
 import gzip
+import zlib
+from array import array
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
 from mtf.core import atomic_files
 from mtf.core.errors import BadInput, listed, shortened
+from mtf.core.regular_files import check_regular
 from mtf.fetch.options import LIST_FORMATS, FetchOptions, shard_name
+
+if TYPE_CHECKING:
+    from mtf.fetch.target import Target
 
 _ENDINGS = {ending: name for name in LIST_FORMATS for ending in (f".{name}", f".{name}.gz")}
 _BATCH_ROWS = 10_000
 _BLOCK_BYTES = 2**22
+_TEXT_COLUMNS = frozenset({"url", "caption", "page_url", "claim"})
+_MAX_LIST_BYTES = 2**50
+_UNREADABLE = (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError, pa.ArrowNotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -39,35 +51,48 @@ class Shard:
 
 @dataclass(frozen=True)
 class StoredShard:
-    """A shard whose table lies in a file (Arrow IPC), for workers on other machines that see it."""
+    """A shard whose table is in a file (Arrow IPC), for workers on other machines.
+
+    path: in a folder that they see, or at the target.
+    """
 
     number: int
-    path: Path
+    path: str
+    target: Target | None = None
 
     @classmethod
-    def of(cls, shard: Shard, folder: Path) -> StoredShard:
-        """Write the table of a shard to `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{shard_name(shard.number)}.arrow"
+    def of(cls, shard: Shard, options: FetchOptions, folder: str) -> StoredShard:
+        """Write the table of a shard to `folder`, below the folder of the run or the target."""
+        name = f"{folder}/{shard_name(shard.number)}.arrow"
+        path = options.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_files.replacing(path) as beside, pa.ipc.new_file(beside, shard.table.schema) as writer:
             writer.write_table(shard.table)
-        return cls(shard.number, path)
+        if options.target is None:
+            return cls(shard.number, str(path))
+        options.target.put(options.folder, name)
+        path.unlink()
+        return cls(shard.number, name, options.target)
 
     def opened(self) -> Shard:
+        if self.target is not None:
+            return Shard(self.number, self.target.table(self.path))
         with pa.ipc.open_file(self.path) as file:
             return Shard(self.number, file.read_all())
 
 
 def files(options: FetchOptions) -> list[Path]:
-    """Files of the list, sorted. Raises BadInput if there is none, or one has no known format."""
+    """Files of the list, sorted. Raises BadInput if there is none, or one has no known format or is no regular file."""
     source = options.source
     if not source.exists():
         raise BadInput(f"{source}: no such list")
     if not source.is_dir():
         _format(source, options)
+        check_regular(source, _MAX_LIST_BYTES)  # a pipe could be read once alone, and a list is read twice
         return [source]
     wanted = None if options.list_format is None else {options.list_format}
-    found = sorted(path for path in source.iterdir() if _known(path) and wanted in (None, {_known(path)}))
+    known = (path for path in source.iterdir() if path.is_file() and _known(path))
+    found = sorted(path for path in known if wanted in (None, {_known(path)}))
     if not found:
         raise BadInput(f"{source}: no list here; a name ends in one of {listed(_ENDINGS, 20)}")
     return found
@@ -122,19 +147,31 @@ def _tables(path: Path, options: FetchOptions) -> Iterator[pa.Table]:
 def _batches(path: Path, options: FetchOptions) -> Iterator[pa.Table]:
     """Batches of one file with the samples' columns."""
     renamed = options.columns.renamed()
+    texts = [name for name, to in renamed.items() if to in _TEXT_COLUMNS - {"url"}]
     with ExitStack() as stack:
         try:
-            for batch in _read(path, _format(path, options), list(renamed), stack):
+            for batch in _read(path, _format(path, options), list(renamed), texts, stack):
                 if lacking := [name for name in renamed if name not in batch.column_names]:
                     raise BadInput(
                         f"{path}: no column {lacking[0]!r}; it has {listed(map(repr, batch.column_names), 12)}"
                     )
-                yield _checked(batch.select(list(renamed)).rename_columns(list(renamed.values())), path)
-        except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeDecodeError, gzip.BadGzipFile, EOFError) as error:
+                if repeated := [name for name in renamed if batch.column_names.count(name) > 1]:
+                    raise BadInput(f"{path}: two columns are named {repeated[0]!r}; rename one of them")
+                columns = {to: _checked(batch.column(name), name, to, path) for name, to in renamed.items()}
+                yield pa.table(columns)
+        except (*_UNREADABLE, UnicodeDecodeError, EOFError, zlib.error) as error:
+            raise BadInput(f"{path}: not a list that can be read: {shortened(str(error), 300)}") from None
+        except OSError as error:
+            if error.errno is not None:
+                raise  # of the disk; gzip's and Arrow's decompressors raise one without number
             raise BadInput(f"{path}: not a list that can be read: {shortened(str(error), 300)}") from None
 
 
-def _read(path: Path, kind: str, columns: list[str], stack: ExitStack) -> Iterator[pa.Table]:
+def _read(path: Path, kind: str, columns: list[str], texts: list[str], stack: ExitStack) -> Iterator[pa.Table]:
+    """Batches of one file, with the columns that are asked for or more.
+
+    texts: columns whose cells are texts, whatever they look like: `007` stays, and a column may begin with empty cells.
+    """
     if kind == "parquet":
         parquet = stack.enter_context(pq.ParquetFile(path))
         known = [name for name in columns if name in parquet.schema_arrow.names]
@@ -143,43 +180,74 @@ def _read(path: Path, kind: str, columns: list[str], stack: ExitStack) -> Iterat
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=wanted):
             yield pa.Table.from_batches([batch])
         return
-    file: Any = stack.enter_context(path.open("rb"))
-    if path.name.endswith(".gz"):
-        file = stack.enter_context(gzip.GzipFile(fileobj=file))
+    is_compressed = path.name.endswith(".gz")
     if kind == "txt":
-        yield from _lines(file, columns)
-    elif kind == "jsonl":
+        lines: Any = stack.enter_context(path.open("rb"))
+        if is_compressed:
+            lines = stack.enter_context(gzip.GzipFile(fileobj=lines))
+        yield from _lines(lines, columns, path)
+        return
+    # Arrow reads ahead in threads of its own. In a file object of Python, one of them could still be at work when the
+    # interpreter ends, which aborts the process.
+    file = stack.enter_context(pa.input_stream(str(path), compression="gzip" if is_compressed else None))
+    if kind == "jsonl":
         options = pyarrow.json.ReadOptions(block_size=_BLOCK_BYTES)
         for batch in stack.enter_context(pyarrow.json.open_json(file, read_options=options)):
             yield pa.Table.from_batches([batch])
     else:
         delimiter = pyarrow.csv.ParseOptions(delimiter="\t" if kind == "tsv" else ",", newlines_in_values=True)
         options = pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES)
-        for batch in stack.enter_context(pyarrow.csv.open_csv(file, parse_options=delimiter, read_options=options)):
+        types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
+        reader = pyarrow.csv.open_csv(file, parse_options=delimiter, read_options=options, convert_options=types)
+        for batch in stack.enter_context(reader):
             yield pa.Table.from_batches([batch])
 
 
-def _lines(file: IO[bytes], columns: list[str]) -> Iterator[pa.Table]:
+def _lines(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pa.Table]:
     """One address a line; empty lines are left out. Its only column is the one asked for as address."""
     name = columns[-1] if len(columns) == 1 else "url"
     urls: list[str] = []
-    for line in file:
-        if url := line.decode("utf-8").strip():
+    for number, line in enumerate(file, 1):
+        try:
+            url = line.removeprefix(BOM_UTF8 if number == 1 else b"").decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise BadInput(f"{path} line {number}: {shortened(line)} is not UTF-8; save the list as UTF-8") from None
+        if url:
             urls.append(url)
         if len(urls) == _BATCH_ROWS:
-            yield pa.table({name: pa.array(urls, pa.string())})
+            yield pa.table({name: _texts(urls)})
             urls = []
     if urls:
-        yield pa.table({name: pa.array(urls, pa.string())})
+        yield pa.table({name: _texts(urls)})
 
 
-def _checked(table: pa.Table, path: Path) -> pa.Table:
-    """Table whose columns of texts are texts."""
-    for name in ("url", "caption", "page_url", "claim"):
-        if name in table.column_names:
-            kind = table.schema.field(name).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-                if name == "url":
-                    raise BadInput(f"{path}: the column with addresses holds {kind}; texts are permitted")
-                table = table.set_column(table.column_names.index(name), name, table.column(name).cast(pa.string()))
-    return table
+def _texts(texts: list[str]) -> pa.Array | pa.ChunkedArray:
+    """Array of texts. `pa.array` would import pandas, which takes longer than to read a list."""
+    encoded = [text.encode("utf-8") for text in texts]
+    try:
+        ends = array("i", accumulate(map(len, encoded), initial=0))
+    except OverflowError:  # 2 GiB and more
+        return pa.array(texts, pa.string())
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def _checked(column: pa.ChunkedArray, name: str, to: str, path: Path) -> pa.ChunkedArray:
+    """Column whose values Python can hold: a column of texts has texts, in UTF-8.
+
+    name, to: its name in the list, and in the samples. Raises BadInput.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    if to == "url" and not (is_text or pa.types.is_null(kind)):
+        raise BadInput(f"{path}: the column with addresses holds {kind}; texts are permitted")
+    if to in _TEXT_COLUMNS and column.type not in (pa.string(), pa.large_string(), pa.null()):
+        if pa.types.is_nested(kind):
+            raise BadInput(f"{path} column {name!r}: holds {kind}; texts are permitted")
+        column = column.cast(pa.string())
+    try:
+        column.validate(full=True)
+        if pa.types.is_temporal(kind):
+            pc.call_function("min_max", [column]).as_py()
+    except (pa.ArrowInvalid, OverflowError, ValueError) as error:
+        raise BadInput(f"{path} column {name!r}: a value that cannot be read: {shortened(str(error), 300)}") from None
+    return column
