@@ -1,14 +1,13 @@
 """Accuracy of a classifier by group: intervals clustered by person, rates, gaps, and the statistics of EFRS's tables.
 
-Pictures of one person resemble each other, so the people are what is counted. Where a group has too few of them for an
-interval, the figures say how many more it takes. A group is only called the worst or the best if a test says so.
+Pictures of one person resemble each other, so intervals and tests count people (`groups`). If a group has too few for
+an interval, the figures say how many more it needs. A group is called the worst or the best only if a test says so.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,128 +15,27 @@ import polars as pl
 
 from mtf.config import WITH, Fairness
 from mtf.core import clustered_share
-from mtf.core.errors import BadInput
-from mtf.evaluation import group_tests
+from mtf.evaluation import cluster_bootstrap, group_tests, rate_intervals
 from mtf.evaluation.group_rates import ORDERED, RATES, Answers, differences, rates
+from mtf.evaluation.groups import Group, Question, everybody, groups_of
 
 DEFAULT = Fairness()
 DIGITS = 4
 # Level at which a group is called the worst or the best, and 1 - confidence of all intervals.
 LEVEL = 0.05
 INTERVALS = ("low", "high", "bootstrap_low", "bootstrap_high")
-FIGURES = ("n", "people", "more_people", "accuracy", *INTERVALS, *RATES, *ORDERED)
+FIGURES = ("n", "people", "more_people", "accuracy", *INTERVALS, *RATES, *ORDERED, *rate_intervals.columns())
 SUMMARY = (
     *("worst_group", "worst", "worst_p", "best_group", "best", "best_p"),
     *("gap", "gap_low", "gap_high", "ratio", "mean", "std", "spread"),
 )
-PERSON = "identity"
-# Numbers of one step of the bootstrap; bounds its memory to some 50 MB.
-AT_ONCE = 4_000_000
 
 Interval = tuple[float | None, float | None]
-Counts = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Question:
-    """Question to a classifier: its labels, and its probabilities where they are known.
-
-    labels: its labels, in their order.
-    ordered: the labels are steps of an order, such as age groups.
-    probabilities: (n, labels), of each row of the predictions; rows without an answer are NaN. None if not known.
-    """
-
-    labels: Sequence[str]
-    ordered: bool = False
-    probabilities: np.ndarray | None = None
-
-    def answers(self, predictions: pl.DataFrame) -> Answers:
-        """The predictions as label numbers. A label that is none of `labels` is no answer."""
-        numbers = {label: number for number, label in enumerate(self.labels)}
-        targets, predicted = (
-            predictions[column].replace_strict(numbers, default=-1, return_dtype=pl.Int64).to_numpy()
-            for column in ("label", "predicted")
-        )
-        confidence = predictions["confidence"].to_numpy() if "confidence" in predictions.columns else None
-        return Answers(targets, predicted, len(self.labels), confidence, self.probabilities, self.ordered)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Answers about the pictures of one group.
-
-    labels: its label of each attribute.
-    rows: (n,), rows of the predictions.
-    right, pictures: (people,), number of right answers and of pictures of each person in the group.
-    """
-
-    labels: tuple[str, ...]
-    rows: np.ndarray
-    right: np.ndarray
-    pictures: np.ndarray
-
-    @property
-    def name(self) -> str:
-        """`Blue × Males`."""
-        return WITH.join(self.labels)
-
-    @property
-    def n(self) -> int:
-        """Number of pictures."""
-        return len(self.rows)
-
-    @property
-    def counts(self) -> Counts:
-        """Right answers and pictures of each person."""
-        return self.right, self.pictures
-
-
-def groups_of(predictions: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[Group]:
-    """Groups for every combination of the attributes' labels, empty ones included.
-
-    `predictions` has the columns `label`, `predicted` and one per attribute; `attributes` gives their labels in order.
-    The column PERSON tells the people apart; without it, each picture counts as a person of its own.
-
-    Raises BadInput if an attribute has no column.
-    """
-    if missing := set(attributes) - set(predictions.columns):
-        raise BadInput(f"no column {sorted(missing)} to group by; the columns are {predictions.columns}")
-    table = _answers_of_people(predictions, [*attributes])
-    found = {}
-    for values, part in table.group_by(list(attributes), maintain_order=True):
-        names = tuple(map(str, values))
-        found[names] = _group(names, part)
-    none = np.zeros(0, np.int64)
-    return [found.get(names, Group(names, none, none, none)) for names in itertools.product(*attributes.values())]
-
-
-def _answers_of_people(predictions: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The person in each picture, its `row`, and whether the answer is `right`, with other columns."""
-    person = pl.col(PERSON) if PERSON in predictions.columns else pl.int_range(pl.len())
-    return predictions.select(
-        *columns,
-        person.alias(PERSON),
-        row=pl.int_range(pl.len()),
-        right=pl.col("label") == pl.col("predicted"),
-    )
-
-
-def _group(labels: tuple[str, ...], part: pl.DataFrame) -> Group:
-    people = part.group_by(PERSON, maintain_order=True).agg(pl.col("right").sum(), pictures=pl.len())
-    return Group(
-        labels,
-        rows=part["row"].to_numpy(),
-        right=people["right"].to_numpy(),
-        pictures=people["pictures"].to_numpy(),
-    )
 
 
 def over_all(predictions: pl.DataFrame, *, settings: Fairness = DEFAULT) -> dict[str, Any]:
     """`n`, `people`, `accuracy`, `low` and `high` of all predictions, as of `by_group`; undefined ones are left out."""
-    everybody = _group((), _answers_of_people(predictions, []))
-    # The bootstrap is not asked for: no random number is drawn.
-    figures = _figures(everybody, None, settings, np.random.default_rng(0))
-    return _defined({name: figures[name] for name in ("n", "people", "more_people", "accuracy", "low", "high")})
+    return _defined(_accuracy(everybody(predictions), settings))
 
 
 def by_group(
@@ -153,9 +51,10 @@ def by_group(
     - `n`, `people`, `accuracy`: pictures, people, and share of right answers (null where n is 0);
     - `low`, `high`: interval of 95 %, clustered by person (`clustered_share.interval`); null for fewer than
       `settings.min_people` people, and `more_people` then says how many are missing (else null);
-    - `bootstrap_low`, `bootstrap_high`: the same by a bootstrap over people, for groups of at least `settings.min_n`
-      pictures and `min_people` people. If every answer is right, or none, it is a point;
-    - with a `question`, and at least one picture: the figures of `group_rates.rates`.
+    - `bootstrap_low`, `bootstrap_high`: the same by a bootstrap over people (`cluster_bootstrap.interval`), for groups
+      of at least `settings.min_n` pictures and `min_people` people;
+    - with a `question`, and at least one picture: the figures of `group_rates.rates`; from `settings.min_people` people
+      on, with the ends of `rate_intervals.intervals`.
     """
     groups = groups_of(predictions, attributes)
     answers = question.answers(predictions) if question else None
@@ -170,36 +69,33 @@ def _figures(
     group: Group, answers: Answers | None, settings: Fairness, generator: np.random.Generator
 ) -> dict[str, Any]:
     """The FIGURES of one group."""
-    people, min_people = len(group.pictures), settings.min_people
-    found: dict[str, Any] = dict.fromkeys(FIGURES) | {"n": group.n, "people": people}
-    if group.n:
-        found["accuracy"] = round(int(group.right.sum()) / group.n, DIGITS)
-    if people < min_people:
-        found["more_people"] = min_people - people
-    else:
-        found["low"], found["high"] = _rounded(clustered_share.interval(*group.counts, min_clusters=min_people))
-        if group.n >= settings.min_n:
-            ends = _bootstrap_interval(*group.counts, settings.bootstraps, generator)
-            found["bootstrap_low"], found["bootstrap_high"] = ends
+    found: dict[str, Any] = dict.fromkeys(FIGURES) | _accuracy(group, settings)
+    if len(group.pictures) >= settings.min_people and group.n >= settings.min_n:
+        ends = cluster_bootstrap.interval(*group.counts, settings.bootstraps, generator)
+        found["bootstrap_low"], found["bootstrap_high"] = _rounded(ends)
     if answers is not None and group.n:
-        found |= rates(answers.of(group.rows))
+        of_group = answers.of(group.rows)
+        found |= rates(of_group)
+        if len(group.pictures) >= settings.min_people:
+            found |= rate_intervals.intervals(of_group, group.people, found)
     return found
 
 
-def _bootstrap_interval(
-    right: np.ndarray, pictures: np.ndarray, bootstraps: int, generator: np.random.Generator
-) -> Interval:
-    """Quantiles of the share of right answers over draws of as many people, with replacement."""
-    people = len(pictures)
-    if (pictures == 1).all():
-        shares = generator.binomial(people, right.mean(), bootstraps) / people
-    else:
-        block = max(1, AT_ONCE // people)
-        sizes = [min(block, bootstraps - start) for start in range(0, bootstraps, block)]
-        draws = (generator.multinomial(people, np.full(people, 1 / people), size) for size in sizes)
-        shares = np.concatenate([(drawn @ right) / (drawn @ pictures) for drawn in draws])
-    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
-    return _rounded((float(low), float(high)))
+def _accuracy(group: Group, settings: Fairness) -> dict[str, Any]:
+    """`n`, `people`, `more_people`, `accuracy`, `low` and `high` of one group."""
+    people, min_people = len(group.pictures), settings.min_people
+    ends = None
+    if people >= min_people:
+        ends = clustered_share.interval(*group.counts, min_clusters=min_people)
+    low, high = _rounded(ends)
+    return {
+        "n": group.n,
+        "people": people,
+        "more_people": min_people - people if people < min_people else None,
+        "accuracy": round(int(group.right.sum()) / group.n, DIGITS) if group.n else None,
+        "low": low,
+        "high": high,
+    }
 
 
 def _rounded(ends: tuple[float, float] | None) -> Interval:
@@ -231,7 +127,7 @@ def summary(groups: Sequence[Group], *, seed: int, settings: Fairness = DEFAULT)
     shares = {group.name: int(group.right.sum()) / group.n for group in large}
     lowest, highest = (choose(large, key=lambda group: shares[group.name]) for choose in (min, max))
     worst, best = round(shares[lowest.name], DIGITS), round(shares[highest.name], DIGITS)
-    gap_low, gap_high = _gap_interval(lowest, highest, groups=len(large), min_people=settings.min_people)
+    gap_low, gap_high = gap_interval(lowest, highest, groups=len(large), min_people=settings.min_people)
     tested = group_tests.lower_and_higher({group.name: group.counts for group in large}, seed=seed)
     lower, higher = tested[lowest.name][0], tested[highest.name][1]
     return found | {
@@ -249,8 +145,11 @@ def summary(groups: Sequence[Group], *, seed: int, settings: Fairness = DEFAULT)
     }
 
 
-def _gap_interval(lowest: Group, highest: Group, *, groups: int, min_people: int) -> Interval:
-    """Interval of the gap between two of `groups` groups, which are the lowest and the highest of all."""
+def gap_interval(lowest: Group, highest: Group, *, groups: int, min_people: int) -> Interval:
+    """Interval of the gap between two of `groups` groups, which are the lowest and the highest of all.
+
+    It is one of 95 % for all pairs of groups together (Bonferroni), and never below 0.
+    """
     pairs = groups * (groups - 1) // 2
     if not pairs:
         return None, None

@@ -57,17 +57,18 @@ def declare_figures(
 def merged_scores(evaluated: Mapping[str, Any], multitask: Mapping[str, Mapping[str, Any]]) -> Scores:
     """Task → model → measure → figure, from `metrics/evaluate.json` and, by weighting, `metrics/multitask/*.json`.
 
-    A multi-task network is called `multitask-WEIGHTING` and has only the measure accuracy.
+    A multi-task network is called `multitask-WEIGHTING`. In files before version 0.2 it has only the measure accuracy.
     """
     found: Scores = {task: dict(models) for task, models in evaluated.items()}
     for weighting, figures in multitask.items():
         for task, accuracy in figures["accuracy"].items():
             if task != ALL:
-                found.setdefault(task, {})[model_of(weighting)] = {"accuracy": accuracy}
+                scores = figures.get("scores", {}).get(task, {"accuracy": accuracy})
+                found.setdefault(task, {})[model_of(weighting)] = scores
     return found
 
 
-def all_at_once(multitask: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def all_correct(multitask: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Multi-task network → share of the pictures with every task correct, 0 to 1."""
     return {
         model_of(name): figures["accuracy"][ALL] for name, figures in multitask.items() if ALL in figures["accuracy"]

@@ -1,8 +1,8 @@
 """Rates of a classifier within one group, and how far they differ between groups.
 
-A label is a question of its own, one against the rest. A rate of a group is the mean over the labels that have a
-picture in it, a difference between groups the largest over the labels. For two labels, the differences are those of
-fairlearn, which has them for two labels alone.
+Each label is measured against the rest. A rate of a group is the mean over the labels that occur in it. A difference
+between groups is the largest over the labels. With two labels, the differences equal those of fairlearn, which supports
+no more.
 """
 
 from __future__ import annotations

@@ -99,23 +99,16 @@ class QuantitativeAnalysis:
 
     - `images`: number of test images;
     - `columns`: names of the figures;
-    - `rows`: model or baseline → a figure, 0 to 1, for each column;
-    - `groups`: task, grouping, and its summary of `fairness.report`;
-    - `least_n`: smallest number of pictures of a group that counts;
+    - `rows`: model, baseline or task → a figure, 0 to 1, for each column, None where it is not defined;
+    - `by_group`: figures by group as Markdown (`rate_reports.markdown`), None if there are none;
     - `undetected`: sentence on the test pictures without a detected face, None if nothing is known of them.
     """
 
     images: int
     columns: Sequence[str]
-    rows: Mapping[str, Sequence[float]]
-    groups: Sequence[tuple[str, str, Mapping[str, Any]]]
-    min_n: int
+    rows: Mapping[str, Sequence[float | None]]
+    by_group: str | None = None
     undetected: str | None = None
-
-    @staticmethod
-    def summaries(task: str, report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
-        """Value of `groups` for a task, from its report by `fairness.report`."""
-        return [(task, by, part["summary"]) for by, part in report.items()]
 
 
 def markdown(
@@ -169,5 +162,4 @@ def _templates() -> Environment:
     environment.filters["shown"] = lambda labels: listed(labels, SHOWN_LABELS)
     environment.filters["terms"] = _terms
     environment.filters["cell"] = lambda value: "–" if value is None else markdown_tables.cell(str(value))
-    environment.filters["figure"] = lambda share: "–" if share is None else f"{share:.4f}"
     return environment

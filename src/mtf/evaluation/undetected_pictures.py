@@ -1,6 +1,6 @@
 """Test pictures without a detected face: counted as errors of every model, or left out of the evaluation.
 
-A figure on detected faces alone says nothing of the people whom the detector misses. `evaluation.undetected: error`
+A figure on detected faces alone ignores the people whom the detector misses. `evaluation.undetected: error`
 keeps their pictures as wrong answers. It suits pictures that are known to show their person; of crawled ones, some show
 nobody.
 """

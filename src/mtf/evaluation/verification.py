@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtf.core import clustered_share
+from mtf.evaluation import pair_intervals
 
 # Similarities are counted in bins of this width; thresholds lie at the edges of bins.
 BINS = 20_000
@@ -51,7 +51,7 @@ class Vectors:
             yield rows, self.vectors[rows] @ self.vectors.T
 
     def of(self, people: np.ndarray) -> Vectors:
-        """The pictures of the people with these numbers (ascending), who are numbered anew."""
+        """Pictures of the people with these numbers (ascending). The people get new numbers, from 0."""
         rows = np.isin(self.people, people)
         return Vectors(self.vectors[rows], np.searchsorted(people, self.people[rows]))
 
@@ -108,8 +108,8 @@ class Matches:
         return float(missed.sum() / pairs.sum()) if pairs.sum() else None
 
     def fnmr_interval(self, people: np.ndarray, *, min_people: int) -> Interval:
-        """Interval of 95 % of `fnmr`, clustered by person; None if fewer than `min_people` have a genuine pair."""
-        return clustered_share.interval(*self.genuine(people), min_clusters=min_people)
+        """Interval of 95 % of `fnmr`, by person (`pair_intervals`); None if fewer than `min_people` have a pair."""
+        return pair_intervals.of_genuine_pairs(*self.genuine(people), min_people=min_people)
 
     def genuine(self, people: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Genuine pairs that do not match, and all genuine pairs, of each of these people: (people,) each."""
@@ -118,40 +118,22 @@ class Matches:
 
     def numbers_of_pairs(self, people: np.ndarray) -> tuple[int, int]:
         """Numbers of genuine and of impostor pairs within these people."""
-        _, pairs = self._impostor(people, None)
+        _, pairs = self.impostor(people, None)
         return int(self.genuine(people)[1].sum()), int(pairs.sum()) // 2
 
     def fmr(self, first: np.ndarray, second: np.ndarray | None = None) -> float | None:
         """FMR of pairs of a person of `first` and another person of `second`, or of `first`; None without a pair."""
-        matches, pairs = self._impostor(first, second)
+        matches, pairs = self.impostor(first, second)
         return float(matches.sum() / pairs.sum()) if pairs.sum() else None
 
-    def fmr_interval(
-        self, first: np.ndarray, second: np.ndarray | None = None, *, min_people: int, draws: int, seed: int
-    ) -> Interval:
-        """Interval of 95 % of `fmr`, by a bootstrap over people; None with fewer than `min_people` in a group.
-
-        A pair counts as often as both its people are drawn, since all pairs of a person vary together. Where no pair
-        matches, the upper end is that of clusters without a hit (`clustered_share.interval`).
-        """
+    def fmr_interval(self, first: np.ndarray, second: np.ndarray | None = None, *, min_people: int) -> Interval:
+        """Interval of 95 % of `fmr`, by person (`pair_intervals`); None with fewer than `min_people` in a group."""
         if min(len(first), len(first if second is None else second)) < max(min_people, 2):
             return None
-        matches, pairs = self._impostor(first, second)
-        if not matches.any():
-            return clustered_share.interval(np.zeros(len(first)), pairs.sum(axis=1), min_clusters=min_people)
-        generator = np.random.default_rng(seed)
-        rows = generator.multinomial(len(first), np.full(len(first), 1 / len(first)), draws).astype(np.float64)
-        columns = rows
-        if second is not None:
-            columns = generator.multinomial(len(second), np.full(len(second), 1 / len(second)), draws)
-            columns = columns.astype(np.float64)
-        hits = ((rows @ matches) * columns).sum(axis=1)
-        cases = ((rows @ pairs) * columns).sum(axis=1)
-        shares = hits[cases > 0] / cases[cases > 0]
-        low, high = np.quantile(shares, [0.025, 0.975])
-        return float(low), float(high)
+        return pair_intervals.interval(*self.impostor(first, second), within=second is None)
 
-    def _impostor(self, first: np.ndarray, second: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def impostor(self, first: np.ndarray, second: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs that match, and all pairs, of each person of `first` and each other of `second`, or of `first`."""
         found = []
         for table in (self.matches, self.pairs):
             part = table[np.ix_(first, first if second is None else second)].astype(np.float64)

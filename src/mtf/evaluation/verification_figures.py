@@ -16,6 +16,7 @@ from mtf.core import clustered_share
 from mtf.core.errors import BadInput
 from mtf.evaluation import fairness, group_tests
 from mtf.evaluation.differentials import differentials, discrepancy
+from mtf.evaluation.group_tables import pair_key
 from mtf.evaluation.verification import Distribution, Matches, Vectors, matches_at, reachable
 
 DIGITS = 6
@@ -53,12 +54,11 @@ class Settings:
 
     fmrs: FMR, 0 to 1, for which thresholds are set.
     min_people: a group of fewer people has no figures.
-    draws: of the bootstrap over people.
+    seed: of the permutations.
     """
 
     fmrs: Sequence[float] = FMRS
     min_people: int = clustered_share.MIN_CLUSTERS
-    draws: int = 500
     seed: int = 0
 
 
@@ -75,8 +75,9 @@ def measure(
 
     - `overall`: for each FMR, `threshold`, `fmr`, `fnmr`, their intervals, and the measured numbers of pairs;
     - `groupings`: attribute, or several (`race × gender`) → `groups` (people, failure to acquire, and for each FMR the
-      rates within the group), `across` (pair of groups → FMR for each FMR), `differentials`, and `worst_fnmr`: the
-      group whose FNMR is above that of all by more than chance, if there is one (`group_tests.lower_and_higher`).
+      rates within the group), `across` (pair of groups, `A, B` → for each FMR, `fmr`, its interval, and
+      `impostor_pairs`, of a person of each), `differentials`, and `worst_fnmr`: the group whose FNMR is above that of
+      all by more than chance, if there is one (`group_tests.lower_and_higher`).
 
     Rates are shares from 0 to 1; intervals are of 95 %, by person. Groups of fewer than `min_people` people have
     `more_people`, the number that is missing, in place of rates. Raises BadInput if there are too few people for any
@@ -151,8 +152,8 @@ def _grouping(
         rows[name]["at"] = {f"{fmr:g}": _rates(matches, people, settings) for fmr, matches in found.items()}
     large = {name: people for name, people in groups.items() if len(people) >= settings.min_people}
     across = {
-        f"{first}, {second}": {
-            f"{fmr:g}": _round(matches.fmr(large[first], large[second])) for fmr, matches in found.items()
+        pair_key(first, second): {
+            f"{fmr:g}": _rates_across(matches, large[first], large[second], settings) for fmr, matches in found.items()
         }
         for first, second in itertools.combinations(large, 2)
     }
@@ -179,7 +180,7 @@ def _worst(matches: Matches, groups: Mapping[str, np.ndarray], settings: Setting
 
 def _rates(matches: Matches, people: np.ndarray, settings: Settings) -> dict[str, Any]:
     fnmr = matches.fnmr_interval(people, min_people=settings.min_people)
-    fmr = matches.fmr_interval(people, min_people=settings.min_people, draws=settings.draws, seed=settings.seed)
+    fmr = matches.fmr_interval(people, min_people=settings.min_people)
     genuine, impostor = matches.numbers_of_pairs(people)
     return {
         "fmr": _round(matches.fmr(people)),
@@ -189,6 +190,12 @@ def _rates(matches: Matches, people: np.ndarray, settings: Settings) -> dict[str
         "genuine_pairs": genuine,
         "impostor_pairs": impostor,
     }
+
+
+def _rates_across(matches: Matches, first: np.ndarray, second: np.ndarray, settings: Settings) -> dict[str, Any]:
+    ends = matches.fmr_interval(first, second, min_people=settings.min_people)
+    pairs = int(matches.pairs[np.ix_(first, second)].sum())
+    return {"fmr": _round(matches.fmr(first, second)), **_ends("fmr", ends), "impostor_pairs": pairs}
 
 
 def _share(failures: np.ndarray, pictures: np.ndarray, settings: Settings) -> dict[str, Any]:
