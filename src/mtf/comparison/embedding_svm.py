@@ -20,7 +20,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from mtf import schemas
-from mtf.comparison import setup
+from mtf.comparison import seed_intervals, setup
 from mtf.comparison.run_figures import RunStore, mean_and_std
 from mtf.config import FACENET, Params
 from mtf.core.errors import BadInput
@@ -28,6 +28,7 @@ from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import labelled, protocol_splits
 from mtf.evaluation import fairness, figure_files, intersections
+from mtf.evaluation.groups import PERSON
 from mtf.evaluation.undetected_pictures import UndetectedPictures
 from mtf.training import data, devices, input_cache, network_embedding, pretrained, trainer
 from mtf.training import recipe as recipes
@@ -73,8 +74,9 @@ def run(
     protocol has set that rest aside, it is taken, and the whole training part fine-tunes. Writes
     metrics/compare/svm.json and returns it without the single runs: `{"model", "recipe", "seeds", "images", "rows":
     {name: {"over_all": {task: figures}, "by_group": {task: {attribute: {label: figures}}}}}}`, as `das_tables.tables`
-    reads them. With several seeds, an accuracy is their mean, and `std` their standard deviation. Runs with the same
-    data, recipe and code that are in the file are not repeated.
+    reads them. With several seeds, an accuracy is their mean with its interval
+    (`seed_intervals.of_mean`), and `std` their standard deviation. Runs with the same data, recipe and code that are in
+    the file are not repeated.
 
     Raises BadInput for a name that params.yaml does not have, for too few training pictures, and if
     those that fit a machine all have one label.
@@ -225,7 +227,7 @@ def _figures(plan: _Plan, task: str, test: Examples, actual: pl.Series, predicte
     missed = undetected.predictions(asked.columns, task=task, model=plan.model)
     counted = pl.concat([answers, missed.select(answers.columns)])
     # Where nobody knows who is who, each picture counts as a person of its own.
-    by_person = counted if labelled.identities_are_people(plan.faces) else counted.drop(fairness.PERSON)
+    by_person = counted if labelled.identities_are_people(plan.faces) else counted.drop(PERSON)
     by_group = intersections.by_attribute(
         by_person, {task: asked.columns}, attributes, seed=params.seed, settings=params.fairness
     )
@@ -245,13 +247,13 @@ def _row(finished: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
 
 
 def _over_seeds(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Figures of one seed as they are; of several, the mean accuracy and its standard deviation, without interval."""
+    """Figures of one seed as they are; of several, the mean accuracy, its interval and its standard deviation."""
     first = figures[0]
     if len(figures) == 1 or "accuracy" not in first:
         return dict(first)
     over = mean_and_std([each["accuracy"] for each in figures])
     kept = {name: first[name] for name in ("n", "people") if name in first}
-    return kept | {"accuracy": over["mean"], "std": over["std"]}
+    return kept | {"accuracy": over["mean"], "std": over["std"]} | seed_intervals.of_mean(figures)
 
 
 def _headline(rows: Mapping[str, Any]) -> dict[str, float]:

@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 from torch import nn
 
-from mtf.comparison import setup
+from mtf.comparison import seed_intervals, setup
 from mtf.comparison.run_figures import mean_and_std
 from mtf.config import Params
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import labelled
 from mtf.evaluation import fairness
+from mtf.evaluation.groups import PERSON, Question
 from mtf.training import checkpoint, data, devices, input_cache, split_pictures, trainer
 from mtf.training import recipe as recipes
 from mtf.training.data import Examples
@@ -148,10 +149,8 @@ class GroupTrial:
         )
         answers = answers.with_columns(**confidence)
         # Where nobody knows who is who, each picture counts as a person of its own.
-        by_person = answers if labelled.identities_are_people(self.splits) else answers.drop(fairness.PERSON)
-        question = fairness.Question(
-            self.labels, ordered=bool(self.params.tasks[self.task].years), probabilities=probabilities
-        )
+        by_person = answers if labelled.identities_are_people(self.splits) else answers.drop(PERSON)
+        question = Question(self.labels, ordered=bool(self.params.tasks[self.task].years), probabilities=probabilities)
         settings, seed = self.params.fairness, self.params.seed
         reports = [
             fairness.report(by_person, {column: labels}, seed=seed, settings=settings, question=question)
@@ -173,8 +172,9 @@ def over_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Mean and standard deviation over the runs of several seeds of `GroupTrial.figures`.
 
     `{"accuracy", "by_group": {attribute: {"gap", "equalized_odds_difference", "demographic_parity_difference",
-    "groups": {label: {"n", "low", "high", figure: {"mean", "std"}}}}}}`. `low` and `high` are of the first seed: the
-    interval of what the people of the test part leave open, beside the spread of the training.
+    "groups": {label: {"n", "people", "low", "high", figure: {"mean", "std"}}}}}}`. `low` and `high` are of the mean
+    accuracy (`seed_intervals.of_mean`): what the people of the test part leave open, beside the spread of the training.
+    A group of too few people has `more_people` instead.
     """
     first = runs[0]
     return {
@@ -187,16 +187,18 @@ def over_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                     [run["by_group"][attribute]["summary"] for run in runs],
                 ),
                 "groups": {
-                    label: {
-                        name: first_figures[name] for name in ("n", "people", "low", "high") if name in first_figures
-                    }
-                    | _over(SPREAD, [run["by_group"][attribute]["groups"][label] for run in runs])
-                    for label, first_figures in part["groups"].items()
+                    label: _group_over([run["by_group"][attribute]["groups"][label] for run in runs])
+                    for label in part["groups"]
                 },
             }
             for attribute, part in first["by_group"].items()
         },
     }
+
+
+def _group_over(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = {name: figures[0][name] for name in ("n", "people") if name in figures[0]}
+    return counts | seed_intervals.of_mean(figures) | _over(SPREAD, figures)
 
 
 def _over(names: Sequence[str], figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from mtf.datasets import label_mapping
 from mtf.datasets.label_mapping import ColumnMapping
 from mtf.evaluation import confusion_files, fairness, figure_files, intersections, metrics
 from mtf.evaluation.figure_files import ALL
+from mtf.evaluation.groups import PERSON, Question
 from mtf.evaluation.undetected_pictures import NO_ANSWER, NO_LABEL, counted_statement
 from mtf.training import data, input_cache, trained_network
 from mtf.training.trained_network import TrainedNetwork
 
 KEY = ["person", "face_id"]
+# Answers with a label that the set has no picture of.
+OTHER_CATEGORY = "another category"
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def run(
     Writes metrics/on/NAME.json, plots/on/NAME/NETWORK/confusion, and returns the figures: `{"set", "networks": {name:
     {"tasks": {task: figures}, "all", "categories"}}}`. The figures of a task are those of `metrics.scores` and
     `fairness.over_all`, and `by_group`, a `fairness.report`. `all` and `categories` are of networks for several tasks:
-    a picture counts if the answer to each task is right; a category is a combination of all attributes.
+    a picture counts if the answer to each task is right; a category is a combination of all attributes, of labels that
+    the set has pictures of.
 
     Pictures of this project's training or validation part are left out. A task is measured on the pictures that have a
     label of it.
@@ -170,8 +175,8 @@ def _figures(
     answers = {task: _answers(params, measured, task, labels, probabilities[task]) for task, labels in tasks.items()}
     found: dict[str, Any] = {"tasks": {}}
     for task, (predictions, known) in answers.items():
-        by_person = predictions if measured.other.has_people else predictions.drop(fairness.PERSON)
-        question = fairness.Question(tasks[task], ordered=bool(params.tasks[task].years), probabilities=known)
+        by_person = predictions if measured.other.has_people else predictions.drop(PERSON)
+        question = Question(tasks[task], ordered=bool(params.tasks[task].years), probabilities=known)
         found["tasks"][task] = (
             _scores(predictions, tasks[task])
             | fairness.over_all(by_person, settings=params.fairness)
@@ -209,7 +214,7 @@ def _answers(
         **answer, predicted=pl.lit(NO_ANSWER), confidence=pl.lit(0.0, pl.Float32)
     )
     columns = ["person", "face_id", "task", "label", "predicted", "confidence", *params.attributes]
-    rows = pl.concat([faces.select(columns), missed.select(columns)]).rename({"person": fairness.PERSON})
+    rows = pl.concat([faces.select(columns), missed.select(columns)]).rename({"person": PERSON})
     return rows, np.vstack([own, np.full((missed.height, len(labels)), np.nan)])
 
 
@@ -233,9 +238,15 @@ def _together(
     whole = predictions.filter(pl.len().over("identity", "face_id") == len(tasks))
     if whole.is_empty():
         return {}
-    once = intersections.together(whole, [fairness.PERSON], also=list(attributes))
-    by_person = once if measured.other.has_people else once.drop(fairness.PERSON)
-    occurring = {name: names for name, names in attributes.items() if once[name].null_count() < once.height}
+    once = intersections.together(whole, [PERSON], also=list(attributes))
+    by_person = once if measured.other.has_people else once.drop(PERSON)
+    there = {name: set(once[name]) for name in attributes}
+    # A label without a picture, as UTKFace's `Others` on BEFA, makes no category.
+    occurring = {
+        name: found
+        for name, names in attributes.items()
+        if (found := [label for label in names if label in there[name]])
+    }
     return {
         ALL: fairness.over_all(by_person, settings=params.fairness),
         "categories": fairness.by_group(by_person, occurring, seed=params.seed, settings=params.fairness),
@@ -266,7 +277,28 @@ def _draw(
         confusion_files.write(folder / task, intersections.confusions(part, labels, others))
     whole = answered.filter(pl.len().over("identity", "face_id") == len(tasks))
     if len(tasks) > 1 and not whole.is_empty() and (jointly := intersections.jointly(whole, tasks)):
-        confusion_files.write(folder / ALL, jointly)
+        confusion_files.write(folder / ALL, _of_occurring(jointly, whole, tasks))
+
+
+def _of_occurring(
+    jointly: Mapping[str, Any], whole: pl.DataFrame, tasks: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """Joint matrix of the categories whose labels the set has; answers with another label are one last column."""
+    there = {task: set(whole.filter(task=task)["label"]) for task in tasks}
+    possible = np.array(
+        [
+            all(label in there[task] for task, label in zip(tasks, each, strict=True))
+            for each in product(*tasks.values())
+        ]
+    )
+    [group] = jointly["groups"]
+    matrix = np.array(group["matrix"])[possible]
+    labels = [label for label, kept in zip(jointly["labels"], possible, strict=True) if kept]
+    other = matrix[:, ~possible].sum(axis=1)
+    matrix = matrix[:, possible]
+    if other.any():
+        labels, matrix = [*labels, OTHER_CATEGORY], np.pad(np.column_stack([matrix, other]), ((0, 1), (0, 0)))
+    return {"labels": labels, "groups": [group | {"matrix": matrix.tolist()}]}
 
 
 def _headline(found: Mapping[str, Any]) -> dict[str, float]:

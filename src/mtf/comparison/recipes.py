@@ -31,7 +31,7 @@ def run(
 
     Raises BadInput for a name that params.yaml does not have.
     """
-    setup.check_names(params, model=model, tasks=tasks, recipes=recipes)
+    setup.check_names(params, model=model, tasks=tasks, recipes=recipes, recipe_option="--recipes")
     # torch takes seconds to import: wrong names are reported before.
     from mtf.comparison import run_figures, trials
     from mtf.training import split_pictures

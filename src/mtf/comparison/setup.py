@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 FOLDER = "compare"
 
 
-def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str]) -> None:
+def check_names(
+    params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str], recipe_option: str = "--recipe"
+) -> None:
     """Check names from the command line. Raises BadInput for one that params.yaml does not have."""
     if model not in MODELS:
         raise bad_value("--model", model, ", ".join(MODELS))
-    for option, names, permitted in (("--task", tasks, params.tasks), ("--recipes", recipes, params.train.recipes)):
+    for option, names, permitted in (("--task", tasks, params.tasks), (recipe_option, recipes, params.train.recipes)):
         for name in names:
             if name not in permitted:
                 raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,7 +74,6 @@ class ComparisonRun:
         """
         labels = len(comparison_data.labels)
         network = registry.start(self.model, labels, input_px=self.input_px, seed=self.seed, weights=self.weights)
-        started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mtf-trial-") as folder:
             fitted = trainer.fit_classifier(
                 network,
@@ -88,14 +86,13 @@ class ComparisonRun:
                 curves=Path(folder) / "curves",
                 devices=devices.local_devices(self.device_count),
             )
-        minutes = (time.monotonic() - started) / 60
         card = self._card(comparison_data, fitted)
         if keep is not None:
             checkpoint.save(keep, fitted.network, card)
         return {
             "epochs": fitted.epochs,
             "best_epoch": fitted.best_epoch,
-            "minutes": round(minutes, 2),
+            "minutes": round(fitted.minutes, 2),
             "training_images": len(comparison_data.training),
             "tests": {name: _test_scores(fitted, card, test) for name, test in comparison_data.tests.items()},
         }

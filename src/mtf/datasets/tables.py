@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ UNFETCHED = {"http_status": None, "response_sha256": None}
 
 
 class Files:
-    """Files of a folder or an uncompressed tar, by name."""
+    """Files of a folder or an uncompressed tar, by name. Raises BadInput for any other file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -53,7 +54,10 @@ class Files:
             names = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
             self._places: dict[str, tuple[int, int] | None] = {str(file.relative_to(path)): None for file in names}
         elif path.is_file():
-            self._places = dict(shards.members(path))
+            try:
+                self._places = dict(shards.members(path))
+            except tarfile.TarError as error:
+                raise BadInput(f"{path}: not an uncompressed tar: {error}; name a folder or a tar") from None
         else:
             raise BadInput(f"{path}: no such folder or tar")
 

@@ -182,8 +182,11 @@ def load(path: Path) -> list[AttributeClassifier]:
     content = torch_files.read(path, wanted=wanted)
     try:
         return [FileEntry.model_validate(entry).classifier() for entry in content["labellers"]]
-    except Exception as error:  # a file from outside may hold anything
-        raise torch_files.not_wanted(path, wanted, error) from None
+    except Exception:  # a file from outside may hold anything, and torch's words are for programmers
+        raise BadInput(
+            f"{path}: not {wanted}: a torch file of something else, or of another version; "
+            "make one with `mtf label fit`"
+        ) from None
 
 
 def predict(

@@ -1,7 +1,7 @@
 """Comparison of label classifiers on one attribute: EFRS's Tables 1 to 6 and Figures 2 to 7, over seeds.
 
-Beside EFRS's four models stand any networks of the registry. Each finished model is kept in
-`build/label/compare-ATTRIBUTE`: a comparison that was stopped continues where it was.
+Beside EFRS's four models, which take crops as they are, stand any networks of the registry. Each finished model is kept
+in `build/label/compare-ATTRIBUTE`: a comparison that was stopped continues where it was.
 """
 
 from __future__ import annotations
@@ -104,8 +104,13 @@ def _validated(results: Sequence[SeedResult], name: str) -> float:
 
 
 def _coloured(workspace: ProjectPaths, params: Params, data: LabelData) -> np.ndarray:
+    """Crops in colour, aligned as for every other training of a network."""
     return input_cache.prepare(
-        data.splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        data.splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
 
 
@@ -166,6 +171,7 @@ def _network(
     targets = roster_contradictions.label_numbers(data.splits[attribute], labels)
     digest = fingerprint(
         *(attribute, labels, name, recipe, seed, params.train.input_px, data.shards),
+        *([] if params.train.alignment == "none" else [params.train.alignment]),
         *(data.split.tolist(), targets.tolist(), torch.__version__),
         file_digest(weights) if weights and weights.is_file() else None,
         code=[registered_networks.__name__],

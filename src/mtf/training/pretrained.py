@@ -17,6 +17,7 @@ from torch import nn
 from mtf.core import downloads, torch_files
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.hashing import file_digest
+from mtf.faces.networks.inception_resnet import PER_PICTURE
 from mtf.training.weight_files import IMAGENET
 
 Weights = dict[str, torch.Tensor]
@@ -93,7 +94,9 @@ def load_body(network: nn.Module, found: Weights, *, where: str, last: Sequence[
     ]
     if unusable:
         raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unusable, 4)}")
-    network.load_state_dict(own | fitting)
+    # Not among the network's own names until it is loaded.
+    standardised = {name: value for name, value in found.items() if name == PER_PICTURE}
+    network.load_state_dict(own | fitting | (standardised if hasattr(network, "standardise") else {}))
 
 
 def last_layer(network: nn.Module) -> str:

@@ -1,7 +1,9 @@
 """Resumption of a training that was killed: the state after its last epoch, and who may continue from it.
 
-The state lies in a folder of its own below `build/checkpoints`. It is no output of a stage, since DVC empties the
-outputs before a stage runs. The stage removes it once its own outputs are written.
+The state of a stage's training lies in a folder of its own below `build/checkpoints`. It is no output of the stage,
+since DVC empties the outputs before a stage runs. The stage removes it once its own outputs are written.
+
+Code that calls others to train, as a comparison does, wraps the call in `resumable`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -69,14 +72,43 @@ def of_stage(workspace: ProjectPaths, *names: str, inputs: list[Any]) -> Unfinis
 
     `inputs`: all that the result depends on besides code and versions, as `fingerprint` takes it.
     """
+    return in_folder(workspace.stage("checkpoints").joinpath(*names), inputs=inputs)
+
+
+def in_folder(folder: Path, *, inputs: list[Any]) -> UnfinishedTraining:
+    """Unfinished training with its state in `folder`; `inputs` as for `of_stage`."""
     import lightning
 
-    folder = workspace.stage("checkpoints").joinpath(*names)
     versions = [torch.__version__, lightning.__version__]
     # Lightning's state names the folder: a project that was moved trains anew.
     code = ["mtf.training.trainer"]
     digest = fingerprint(str(folder.resolve()), versions, inputs, code=code)
     return UnfinishedTraining(folder, digest, fingerprint(versions, inputs, code=code))
+
+
+_given: ContextVar[UnfinishedTraining | None] = ContextVar("given", default=None)
+
+
+@contextmanager
+def resumable(unfinished: UnfinishedTraining) -> Generator[None]:
+    """Context in which the first training continues as `unfinished`, if its caller names no other.
+
+    A second training in the context is another one: it starts anew. The state is removed at the end of the context,
+    but not after an exception.
+    """
+    token = _given.set(unfinished)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+    unfinished.remove()
+
+
+def take_given() -> UnfinishedTraining | None:
+    """Unfinished training of the context; None outside of `resumable`, and if another training took it."""
+    unfinished = _given.get()
+    _given.set(None)
+    return unfinished
 
 
 @contextmanager

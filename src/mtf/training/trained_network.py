@@ -83,14 +83,22 @@ def load(path: Path) -> TrainedNetwork:
     if not path.is_file():
         raise BadInput(f"{path}: no such model; train it first (`dvc repro`)")
     content: Any = torch_files.read(path, wanted=WANTED)
-    if not (isinstance(content, dict) and "backbone" in (content.get("card") or ())):
-        network, card = checkpoint.load(path)
-        return TrainedNetwork({card.task: card.labels}, card.input_px, card.normalise, network, card)
     try:
-        info = MultiTaskInfo.model_validate(content["card"])
-        labels = {task: len(names) for task, names in info.labels.items()}
-        whole = multitask.build(info.backbone, labels, seed=0, branches=info.branches)
-        whole.load_state_dict(content["weights"])
-    except Exception as error:  # a file from outside may hold anything
-        raise torch_files.not_wanted(path, WANTED, error) from None
+        if "backbone" in content["card"]:
+            return _multitask(content)
+        network, card = checkpoint.load(path)
+    except Exception:  # a file from outside may hold anything, and torch's words are for programmers
+        raise BadInput(
+            f"{path}: not {WANTED}: a torch file of something else, or of another version; "
+            "`mtf train` and `mtf multitask` make one"
+        ) from None
+    return TrainedNetwork({card.task: card.labels}, card.input_px, card.normalise, network, card)
+
+
+def _multitask(content: Any) -> TrainedNetwork:
+    """Network of a multi-task file's content. Raises nearly anything for a foreign one."""
+    info = MultiTaskInfo.model_validate(content["card"])
+    labels = {task: len(names) for task, names in info.labels.items()}
+    whole = multitask.build(info.backbone, labels, seed=0, branches=info.branches)
+    whole.load_state_dict(content["weights"])
     return TrainedNetwork(dict(info.labels), info.input_px, info.normalise, whole.eval(), info)

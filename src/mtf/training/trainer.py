@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class FitResult:
     - `best_epoch`: epoch of the lowest validation loss, counted from 1;
     - `best_val_loss`: its validation loss;
     - `history`: name → value of the metrics of each epoch;
+    - `minutes`: of all epochs, those before a resumption included;
     - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
     """
 
@@ -66,6 +68,7 @@ class FitResult:
     best_epoch: int
     best_val_loss: float
     history: list[dict[str, float]]
+    minutes: float
     gpu_utilization: float | None = None
 
 
@@ -144,12 +147,14 @@ def fit(
 ) -> FitResult:
     """Train `module`, which logs train_loss and val_loss, and load its best weights into `network`, a part of it.
 
-    An `unfinished` training continues after its last epoch; its state stays until the caller removes it. Of several
-    nodes, only the first has a state and writes curves; the result is the same in the process of each device.
+    An `unfinished` training, by default that of `resumption.resumable`, continues after its last epoch; its state stays
+    until the caller removes it. Of several nodes, only the first has a state and writes curves; the result is the same
+    in the process of each device.
 
     Raises GateFailed if a metric becomes NaN or infinite, MtfError if a device's process fails, and BadInput if nodes
     have different inputs.
     """
+    unfinished = unfinished or resumption.take_given()
     nodes.check_equal(unfinished.inputs if unfinished is not None else None)
     # With several devices the training runs in their processes, and its results come back as files.
     with resumption.training_folder(unfinished if torchrun.is_first() else None) as (folder, last):
@@ -203,6 +208,7 @@ def fit(
         best_epoch=checkpoint["epoch"] + 1,
         best_val_loss=epochs.figures[checkpoint["epoch"]]["val_loss"],
         history=epochs.figures,
+        minutes=epochs.seconds / 60,
         gpu_utilization=gpu_utilization,
     )
 
@@ -259,10 +265,12 @@ class EpochRecord(BaseModel):
     """Record of a training's epochs.
 
     - `figures`: name → value of the metrics of each epoch;
+    - `seconds`: time of these epochs, without what was lost when the training was killed;
     - `non_finite`: message on the metric that was NaN or infinite and ended the training, None if all were finite.
     """
 
     figures: list[dict[str, float]] = []
+    seconds: float = 0.0
     non_finite: str | None = None
 
     @classmethod
@@ -283,6 +291,7 @@ class EpochLog(Callback):
         self._record = record
         self._epochs = EpochRecord()
         self._live: Live | None = None
+        self._since = time.monotonic()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
         silence_lightning()
@@ -290,12 +299,13 @@ class EpochLog(Callback):
             self._live = _live(self._curves)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"figures": self._epochs.figures}
+        return {"figures": self._epochs.figures, "seconds": self._epochs.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._epochs = EpochRecord(figures=state_dict["figures"])
+        self._epochs = EpochRecord(figures=state_dict["figures"], seconds=state_dict["seconds"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        self._since = time.monotonic()
         # The curves of a resumed training begin with the epochs before it was killed.
         if self._live is None:
             return
@@ -313,6 +323,9 @@ class EpochLog(Callback):
         trainer.should_stop = trainer.should_stop or bool(bad)
         if self._live is None:
             return
+        now = time.monotonic()
+        self._epochs.seconds += now - self._since
+        self._since = now
         if bad:
             epoch = len(self._epochs.figures) + 1
             self._epochs.non_finite = f"{bad[0]} is {figures[bad[0]]} after epoch {epoch}"
