@@ -16,7 +16,7 @@ from mtf.core.console import progress_bar
 from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import fetch_results, settled, store, visits
+from mtf.crawl import fetch_results, recorded_web, settled, store, visits
 from mtf.crawl.crawl_job import CrawlItem, CrawlJob, CrawlReport, RosterPerson
 from mtf.crawl.crawler import crawl
 from mtf.crawl.visits import IdentityVisits
@@ -24,19 +24,20 @@ from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources import local_sources, source_listing
-from mtf.sources.candidate import source_key
+from mtf.sources.base import source_key
 from mtf.sources.fetch_failure import is_retriable
 
 STAGE = "crawl"
 SHOWN_PROBLEMS = 10
-AGAIN = "dvc repro --force --single-item crawl"
 _PICTURES = (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
 
 
 def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: bool = False) -> None:
     """Update every identity's shard, write the tables and metrics, and print a summary.
 
-    With `refresh`, searches again for every identity; with `due`, asks again what is due by `watch` of params.yaml.
+    refresh: search again for every identity, and request the pages of stored pictures again.
+    due: ask the sources again where that is due by `watch` of params.yaml.
+
     Raises BadInput for an invalid roster, takedown or source, and GateFailed for a source that yields no picture.
     """
     people = [
@@ -49,7 +50,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     atomic_files.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
     cluster_storage.remove_except(params.compute, folder, set(identities))
-    wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
+    wanted = visits.Due.of(params, now=now(workspace, params)) if due else None
     job = _job(workspace, params, refresh=refresh, due=wanted)
     visits_before = visits.table(workspace.stage(STAGE))
     visited = visits.by_identity(visits.with_journal(visits_before, workspace.stage(STAGE))) if due else {}
@@ -68,6 +69,13 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     _check_sources(params, workspace, people, report)
 
 
+def now(workspace: ProjectPaths, params: Params) -> datetime:
+    """Time of the crawl: of the machine, or of a recorded web that has a time of its own."""
+    web = params.crawl.web
+    recorded_at = None if web is None else recorded_web.recorded_at(workspace.root / web)
+    return recorded_at or datetime.now(UTC)
+
+
 def _job(workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.Due | None) -> CrawlJob:
     return CrawlJob(
         root=workspace.root,
@@ -82,7 +90,7 @@ def _job(workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.
 def _items(
     people: list[RosterPerson], found: settled.Settled, visited: Mapping[str, IdentityVisits]
 ) -> list[CrawlItem]:
-    """Items of the identities that something may be left to do of."""
+    """Items of the identities that are not settled, or of whom something is due."""
     return [
         CrawlItem(
             person, visited.get(person.identity, IdentityVisits()), found.due.get(person.identity, (None, None))[1]
@@ -159,7 +167,9 @@ def _check_keys(workspace: ProjectPaths, rows: dict[str, pl.DataFrame], of_roste
 
 def _last_rows(workspace: ProjectPaths) -> dict[str, pl.DataFrame]:
     """Rows of each table as the last run has written them."""
-    return {name: pl.read_parquet(workspace.table(STAGE, name)) for name in settled.OF_STAGE}
+    # In one query: for small tables, the start of a query is most of its time.
+    frames = pl.collect_all([pl.scan_parquet(workspace.table(STAGE, name)) for name in settled.OF_STAGE])
+    return dict(zip(settled.OF_STAGE, frames, strict=True))
 
 
 def _rows(
@@ -167,7 +177,7 @@ def _rows(
 ) -> tuple[dict[str, pl.DataFrame], list[settled.Row | None]]:
     """Rows of each table, in the order of the roster, and the row of each shard for the next run."""
     of_shards: dict[str, settled.Row | None] = dict(known)
-    parts = {name: _last_rows_of(known, workspace, name) for name in settled.OF_STAGE}
+    parts = _last_rows_of(known, workspace)
     for identity in identities:
         if identity in known:
             continue
@@ -183,13 +193,13 @@ def _rows(
     return rows, [of_shards[identity] for identity in identities]
 
 
-def _last_rows_of(known: Mapping[str, settled.Row], workspace: ProjectPaths, name: str) -> list[pl.DataFrame]:
-    """Rows of the last run's table `name` that are still those of the shards."""
-    table = settled.OF_STAGE[name]
+def _last_rows_of(known: Mapping[str, settled.Row], workspace: ProjectPaths) -> dict[str, list[pl.DataFrame]]:
+    """Rows of the last run's tables that are still those of the shards."""
     if not known:
-        return [schemas.frame(table, [])]
-    rows = pl.read_parquet(workspace.table(STAGE, name))
-    return [schemas.frame(table, rows.filter(pl.col("identity").is_in(list(known))))]
+        return {name: [schemas.frame(table, [])] for name, table in settled.OF_STAGE.items()}
+    is_known = pl.col("identity").is_in(list(known))
+    last = _last_rows(workspace)
+    return {name: [schemas.frame(settled.OF_STAGE[name], rows.filter(is_known))] for name, rows in last.items()}
 
 
 def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
@@ -238,7 +248,7 @@ def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dic
     if len(report.problems) > SHOWN_PROBLEMS:
         print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
     if what := fetch_results.retriable_failures(metrics):
-        print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
+        print(f"  {what}: `{fetch_results.RETRY_COMMAND}`, then `dvc repro`, tries again")
 
 
 def _check_sources(params: Params, workspace: ProjectPaths, people: list[RosterPerson], report: CrawlReport) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from mtf.core.project_paths import ProjectPaths
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtf.evaluation.fairness import Question
+    from mtf.evaluation.groups import Question
     from mtf.evaluation.undetected_pictures import UndetectedPictures
     from mtf.training.checkpoint import CheckpointInfo
     from mtf.training.data import Examples
@@ -35,12 +36,9 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
     Raises BadInput if a model is missing, or was trained for other labels or another input size.
     """
-    import numpy as np
-
-    from mtf.evaluation import metrics
-    from mtf.evaluation.fairness import Question
-    from mtf.evaluation.undetected_pictures import NO_LABEL, UndetectedPictures
-    from mtf.training import checkpoint, data, split_pictures
+    from mtf.evaluation import rate_reports
+    from mtf.evaluation.undetected_pictures import UndetectedPictures
+    from mtf.training import split_pictures
 
     splits, pictures = split_pictures.read(workspace, params)
     undetected = UndetectedPictures.read(workspace, params, splits)
@@ -49,45 +47,94 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     questions: dict[tuple[str, str], Question] = {}
     cards: dict[tuple[str, str], CheckpointInfo] = {}
     for task in tracked(params.train.tasks, total=len(params.train.tasks), title="predict, task"):
-        labels = data.labels_of(params.tasks[task], splits)
-        training, test = (
-            data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
-            for split in ("train", "test")
-        )
-        missed = undetected.targets(params.tasks[task].columns, labels)
-        targets = np.concatenate([test.targets, missed])
-        missed_answers = np.full_like(missed, NO_LABEL)
-        figures[task] = {
-            "untrained": metrics.scores(targets, np.append(_untrained(params, test, labels), missed_answers)),
-            "uniform_guess": metrics.uniform_guess(targets, labels=len(labels), seed=params.seed),
-            "majority": metrics.majority(targets, training.targets, labels=len(labels)),
-        }
-        for model in params.train.models:
-            network, cards[model, task] = checkpoint.load_for(
-                workspace.stage("models") / model / task / "model.pt",
-                labels=labels,
-                input_px=pictures.shape[1],
-                shown=workspace.relative,
-            )
-            probabilities = checkpoint.probabilities(
-                network, test.pictures, normalise=cards[model, task].normalise, labels=len(labels), rows=test.rows
-            )
-            predicted = probabilities.argmax(axis=1)
-            figures[task][model] = metrics.scores(targets, np.append(predicted, missed_answers))
-            questions[model, task] = Question(
-                labels,
-                ordered=bool(params.tasks[task].years),
-                probabilities=np.vstack([probabilities, np.full((len(missed), len(labels)), np.nan)]),
-            )
-            predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
-        _print(task, figures[task], images=len(targets), undetected=undetected.statement)
-    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions), questions, undetected)
+        results = _evaluate_task(workspace, params, task, splits, pictures, undetected)
+        figures[task] = results.figures
+        predictions += results.predictions
+        questions |= {(model, task): question for model, question in results.questions.items()}
+        cards |= {(model, task): card for model, card in results.cards.items()}
+        _print(task, results.figures, images=results.images, undetected=undetected.statement)
+    together = pl.concat(predictions)
+    by_group = _write_fairness(workspace, params, splits, together, questions, undetected)
+    rate_reports.print_rates(by_group)
     _write_cards(workspace, params, splits, cards, figures, by_group, undetected=undetected)
-    _write_plots(workspace, params, pl.concat(predictions), by_group)
+    _write_plots(workspace, params, together, by_group)
     undetected.write(workspace)
-    schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
+    schemas.write(schemas.PREDICTIONS, together, workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
-    headlines = _headline(params, figures, by_group)
+    _write_headlines(workspace, _headline(params, figures, by_group))
+
+
+@dataclass
+class _TaskResults:
+    """Results of all models on one task.
+
+    images: number of pictures that count.
+    figures: model or baseline → metric → figure.
+    predictions: of each model, rows of `schemas.PREDICTIONS`.
+    questions: model → question with its probabilities.
+    cards: model → what its checkpoint says of it.
+    """
+
+    images: int
+    figures: dict[str, dict[str, float]]
+    predictions: list[pl.DataFrame] = field(default_factory=list)
+    questions: dict[str, Question] = field(default_factory=dict)
+    cards: dict[str, CheckpointInfo] = field(default_factory=dict)
+
+
+def _evaluate_task(
+    workspace: ProjectPaths,
+    params: Params,
+    task: str,
+    splits: pl.DataFrame,
+    pictures: np.ndarray,
+    undetected: UndetectedPictures,
+) -> _TaskResults:
+    """Results of the baselines and of every model on the test split, pictures that count as errors included."""
+    import numpy as np
+
+    from mtf.evaluation import metrics
+    from mtf.evaluation.groups import Question
+    from mtf.evaluation.undetected_pictures import NO_LABEL
+    from mtf.training import checkpoint, data
+
+    labels = data.labels_of(params.tasks[task], splits)
+    training, test = (
+        data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
+        for split in ("train", "test")
+    )
+    missed = undetected.targets(params.tasks[task].columns, labels)
+    targets = np.concatenate([test.targets, missed])
+    missed_answers = np.full_like(missed, NO_LABEL)
+    baselines = {
+        "untrained": metrics.scores(targets, np.append(_untrained(params, test, labels), missed_answers)),
+        "uniform_guess": metrics.uniform_guess(targets, labels=len(labels), seed=params.seed),
+        "majority": metrics.majority(targets, training.targets, labels=len(labels)),
+    }
+    results = _TaskResults(len(targets), baselines)
+    for model in params.train.models:
+        network, card = checkpoint.load_for(
+            workspace.stage("models") / model / task / "model.pt",
+            labels=labels,
+            input_px=pictures.shape[1],
+            shown=workspace.relative,
+        )
+        probabilities = checkpoint.probabilities(
+            network, test.pictures, normalise=card.normalise, labels=len(labels), rows=test.rows
+        )
+        results.cards[model] = card
+        results.figures[model] = metrics.scores(targets, np.append(probabilities.argmax(axis=1), missed_answers))
+        results.questions[model] = Question(
+            labels,
+            ordered=bool(params.tasks[task].years),
+            probabilities=np.vstack([probabilities, np.full((len(missed), len(labels)), np.nan)]),
+        )
+        results.predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
+    return results
+
+
+def _write_headlines(workspace: ProjectPaths, headlines: dict[str, dict[str, float]]) -> None:
+    """Write the headline figures of each task."""
     for task, headline in headlines.items():
         atomic_files.write_json(workspace.headline(f"tasks/{task}"), headline)
     # A project that an earlier version made declares one file for all tasks, which DVC would miss.
@@ -177,6 +224,7 @@ def _write_fairness(
     """Write the figures by group of each model and task; return them."""
     from mtf.datasets import labelled
     from mtf.evaluation import fairness
+    from mtf.evaluation.groups import PERSON
 
     # Remove the files of models that params.yaml no longer names.
     shutil.rmtree(workspace.metrics_folder / "fairness" / "models", ignore_errors=True)
@@ -192,7 +240,7 @@ def _write_fairness(
         missed = undetected.predictions(params.tasks[task].columns, task=task, model=model)
         counted = pl.concat([part, missed.select(part.columns)])
         # Where nobody knows who is who, each picture counts as a person of its own.
-        by_person = counted if people else counted.drop(fairness.PERSON)
+        by_person = counted if people else counted.drop(PERSON)
         by_group = fairness.report(by_person, attributes, seed=params.seed, settings=params.fairness, question=question)
         found[model, task] = by_group
         over_all.setdefault(model, {})[task] = fairness.over_all(by_person, settings=params.fairness)
@@ -211,7 +259,7 @@ def _write_cards(
     *,
     undetected: UndetectedPictures,
 ) -> None:
-    from mtf.evaluation import metrics, model_card
+    from mtf.evaluation import metrics, model_card, rate_reports
     from mtf.training import weights_in_use as weight_files
 
     pictures = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
@@ -221,8 +269,7 @@ def _write_cards(
             images=undetected.test_faces + undetected.errors.height,
             columns=metrics.FIGURES,
             rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
-            groups=model_card.QuantitativeAnalysis.summaries(task, by_group[model, task]),
-            min_n=params.fairness.min_n,
+            by_group=rate_reports.markdown({task: by_group[model, task]}, min_n=params.fairness.min_n),
             undetected=undetected.statement,
         )
         about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))

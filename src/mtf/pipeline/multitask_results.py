@@ -7,6 +7,7 @@ does not rerun the training.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from mtf.pipeline import multitask
 if TYPE_CHECKING:
     import numpy as np
 
+    from mtf.evaluation.groups import Question
     from mtf.evaluation.model_card import ModelDetails
     from mtf.evaluation.undetected_pictures import UndetectedPictures
 
@@ -75,7 +77,8 @@ def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
 
 def _write(workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails) -> None:
     from mtf.datasets import labelled
-    from mtf.evaluation import fairness, intersections
+    from mtf.evaluation import fairness, intersections, metrics, rate_reports
+    from mtf.evaluation.groups import PERSON
     from mtf.evaluation.undetected_pictures import UndetectedPictures
 
     weighting = results.weighting
@@ -87,26 +90,31 @@ def _write(workspace: ProjectPaths, params: Params, results: Results, about: Mod
     missed = [undetected.predictions(columns, task=task, model=wide["model"][0]) for task, columns in own.items()]
     counted = pl.concat([wide, *(rows.select(wide.columns) for rows in missed)])
     # Where nobody knows who is who, each picture counts as a person of its own.
-    by_person = counted if labelled.identities_are_people(results.splits) else counted.drop(fairness.PERSON)
+    by_person = counted if labelled.identities_are_people(results.splits) else counted.drop(PERSON)
+    parts = {str(name): part for (name,), part in by_person.group_by("task", maintain_order=True)}
+    questions = {task: _question(params, results, task, pictures=part.height) for task, part in parts.items()}
+    answers = {task: question.answers(parts[task]) for task, question in questions.items()}
+    scores = {task: metrics.scores(each.targets, each.predicted) for task, each in answers.items()}
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
         "accuracy": intersections.accuracies(counted),
-        "over_all": {
-            str(name): fairness.over_all(part, settings=params.fairness)
-            for (name,), part in by_person.group_by("task", maintain_order=True)
-        }
+        "scores": scores,
+        "over_all": {task: fairness.over_all(part, settings=params.fairness) for task, part in parts.items()}
         | {ALL: fairness.over_all(intersections.together(counted, by_person.columns), settings=params.fairness)},
         "by_group": intersections.by_attribute(by_person, own, attributes, seed=params.seed, settings=params.fairness),
     }
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), {"accuracy": figures["accuracy"][ALL]})
     _write_curves(workspace, weighting)
-    by_group = _write_fairness(workspace, params, by_person, results)
-    _write_card(workspace, params, results, about, figures["accuracy"], by_group, undetected=undetected)
+    by_group = _write_fairness(workspace, params, parts, questions, weighting=weighting)
+    _write_card(workspace, params, results, about, figures, by_group, undetected=undetected)
     _draw_confusions(workspace, results, wide, own, attributes)
     accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
     print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {accuracies}")
     print(f"  {undetected.statement}")
+    for task, row in scores.items():
+        print(f"  {task:24} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))
+    rate_reports.print_rates({(f"multitask {weighting}", task): report for task, report in by_group.items()})
 
 
 def _write_curves(workspace: ProjectPaths, weighting: str) -> None:
@@ -118,24 +126,35 @@ def _write_curves(workspace: ProjectPaths, weighting: str) -> None:
 
 
 def _write_fairness(
-    workspace: ProjectPaths, params: Params, predictions: pl.DataFrame, results: Results
+    workspace: ProjectPaths,
+    params: Params,
+    parts: Mapping[str, pl.DataFrame],
+    questions: Mapping[str, Question],
+    *,
+    weighting: str,
 ) -> dict[str, Any]:
+    """Write the figures by group of each task, and return them; `parts`: task → its predictions."""
     from mtf.evaluation import fairness
 
     attributes = {column: task.labels for column, task in params.attributes.items()}
-    found = {}
-    for (name,), part in predictions.group_by("task", maintain_order=True):
-        task = str(name)
-        question = fairness.Question(
-            results.labels[task],
-            ordered=bool(params.tasks[task].years),
-            probabilities=_probabilities(results, task, pictures=part.height),
-        )
-        found[task] = fairness.report(part, attributes, seed=params.seed, settings=params.fairness, question=question)
+    found = {
+        task: fairness.report(part, attributes, seed=params.seed, settings=params.fairness, question=questions[task])
+        for task, part in parts.items()
+    }
     groups = [fairness.table(report).select(pl.lit(task).alias("run"), pl.all()) for task, report in found.items()]
-    csv_files.write(workspace.plots("multitask") / results.weighting / "groups.csv", pl.concat(groups))
-    atomic_files.write_json(workspace.metrics(f"fairness/multitask/{results.weighting}"), found)
+    csv_files.write(workspace.plots("multitask") / weighting / "groups.csv", pl.concat(groups))
+    atomic_files.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
     return found
+
+
+def _question(params: Params, results: Results, task: str, *, pictures: int) -> Question:
+    from mtf.evaluation.groups import Question
+
+    return Question(
+        results.labels[task],
+        ordered=bool(params.tasks[task].years),
+        probabilities=_probabilities(results, task, pictures=pictures),
+    )
 
 
 def _probabilities(results: Results, task: str, *, pictures: int) -> np.ndarray:
@@ -153,22 +172,20 @@ def _write_card(
     params: Params,
     results: Results,
     about: ModelDetails,
-    accuracies: dict[str, float],
+    figures: Mapping[str, Any],
     by_group: dict[str, Any],
     *,
     undetected: UndetectedPictures,
 ) -> None:
-    from mtf.evaluation import model_card
+    from mtf.evaluation import metrics, model_card, rate_reports
     from mtf.training import weights_in_use as weight_files
 
     measured = model_card.QuantitativeAnalysis(
         images=undetected.test_faces + undetected.errors.height,
-        columns=[f"accuracy of {task}" for task in accuracies],
-        rows={f"multitask {results.weighting}": list(accuracies.values())},
-        groups=[
-            row for task, report in by_group.items() for row in model_card.QuantitativeAnalysis.summaries(task, report)
-        ],
-        min_n=params.fairness.min_n,
+        columns=metrics.FIGURES,
+        rows={task: [row[figure] for figure in metrics.FIGURES] for task, row in figures["scores"].items()}
+        | {"every task right": [figures["accuracy"][ALL], *[None] * (len(metrics.FIGURES) - 1)]},
+        by_group=rate_reports.markdown(by_group, min_n=params.fairness.min_n),
         undetected=undetected.statement,
     )
     pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))

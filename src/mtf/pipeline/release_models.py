@@ -114,8 +114,6 @@ def _arms(workspace: ProjectPaths, params: Params) -> Iterator[ReleasedModel]:
             images=sum(kept.faces["split"] == "test"),
             columns=metrics.FIGURES,
             rows={TEST_PARTS[part]: [scores[name] for name in metrics.FIGURES] for part, scores in kept.tests.items()},
-            groups=[],
-            min_n=params.fairness.min_n,
         )
         parts = kept.faces.filter(kept.faces["split"].is_in(list(schemas.SPLITS)))
         pictures = model_card.TrainingData.of(parts, workspace.table("split", "splits"))

@@ -64,7 +64,7 @@ def publish(
 
 
 def _form_to_send(workspace: ProjectPaths, params: Params, root: Path, form: str) -> Path:
-    """Folder of a form of the built release, written anew unless it is that of this release."""
+    """Folder of a form of the built release; written again unless it was made from this release."""
     if form == FOLDERS:
         return root
     folder = workspace.stage("upload") / form

@@ -136,7 +136,7 @@ def _models(
     return models.models(
         scores,
         groups,
-        at_once=figure_files.all_at_once(_by_name(metrics / "multitask")),
+        all_correct=figure_files.all_correct(_by_name(metrics / "multitask")),
         pictures=[
             (thumbnails.embedded(path.read_bytes(), "image/png"), title) for path, title in confusions if with_pictures
         ],

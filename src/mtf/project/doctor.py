@@ -16,12 +16,13 @@ from mtf import config
 from mtf.core import dvc_cli, extras, parallel_map, yaml_files
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import cluster_checks, conflict_checks, consent_checks, parameter_checks, roster_checks
+from mtf.project import cluster_checks, conflict_checks, consent_checks, parameter_checks, roster_checks, templates
 from mtf.project.finding import Finding, State
 from mtf.review_app.processes import mongodb
 from mtf.rights import attribution
 from mtf.schemas import takedown_file
 
+_DVC_ERROR = "ERROR: "
 PACKAGES = ("dvc", "opencv-python-headless", "pandera")
 EXTRAS = {
     "train": "for `mtf train`, `mtf label` and the embedding facenet",
@@ -30,6 +31,12 @@ EXTRAS = {
     "report": "for `mtf report`",
     "ray": "for compute.engine: ray",
 }
+
+_REPOSITORIES = {
+    ".git": "not there, so nothing keeps versions; copy or clone the project with it, or begin with `git init`",
+    ".dvc": "not there, so DVC runs and keeps nothing; copy or clone the project with it, or begin with `dvc init`",
+}
+"""Folder of a repository → advice where it is missing."""
 
 
 def examine(workspace: ProjectPaths) -> list[Finding]:
@@ -91,7 +98,22 @@ def _required_tables(workspace: ProjectPaths) -> Iterator[tuple[Path, tuple[str,
     yield workspace.attribution, attribution.COLUMNS
 
 
+def _repository(workspace: ProjectPaths) -> Iterator[Finding]:
+    """Findings on the parts of a project that `mtf new` makes; a copy of its visible files alone lacks some."""
+    root = workspace.root
+    for name, advice in _REPOSITORIES.items():
+        # A project may lie in a folder of a larger repository.
+        if not any((folder / name).exists() for folder in (root, *root.parents)):
+            yield Finding(name, "wrong", advice)
+    if not (root / templates.PIPELINE).is_file():
+        advice = (
+            f"`git checkout HEAD -- {templates.PIPELINE}` brings back a committed one, `mtf new DIR` writes a new one"
+        )
+        yield Finding(templates.PIPELINE, "wrong", f"not there, so `dvc repro` has no stages; {advice}")
+
+
 def _project(workspace: ProjectPaths) -> Iterator[Finding]:
+    yield from _repository(workspace)
     settings = None
     try:
         settings = config.load(workspace.params)
@@ -114,6 +136,9 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
             yield Finding("data", "wrong", f"no {workspace.relative(path)}: {advice}")
     remote = dvc_cli.dvc("remote", "default", root=workspace.root)
     name = remote.stdout.strip() if remote.returncode == 0 else ""
+    if refused := next((line for line in remote.stderr.splitlines() if line.startswith(_DVC_ERROR)), None):
+        yield Finding("remote", "wrong", f".dvc/config: {refused.removeprefix(_DVC_ERROR)}")
+        return
     yield Finding("remote", "good" if name else "lacking", name or "no default; `dvc remote add --default NAME URL`")
 
 

@@ -137,6 +137,11 @@ def default_path(workspace: ProjectPaths, source: str, model: str) -> Path:
     return workspace.stage("embed") / f"{Path(source).name}-{_short(model)}.parquet"
 
 
+def weights_sha256(workspace: ProjectPaths, params: Params, *, model: str, weights: str | None) -> str | None:
+    """Column `weights_sha256` of the table that `run` would write. Raises BadInput as `run` does."""
+    return _weights_sha256(_model(workspace, params, model, weights).create().fingerprint())
+
+
 def faces_of(workspace: ProjectPaths, params: Params, stage: str) -> pl.DataFrame:
     """`identity` and `face_id` of the faces in the table of a stage of STAGES."""
     contracts = {"crop": schemas.FACES, "curate": schemas.curated(params), "split": schemas.splits(params)}
@@ -296,8 +301,12 @@ def _problem(error: Exception) -> dict[str, Any]:
 
 
 def _model_columns(model: Model, made_of: dict[str, Any]) -> list[pl.Expr]:
-    digests = " ".join(weights_in_use.digests(made_of)) or None
+    digests = _weights_sha256(made_of)
     return [pl.lit(model.name, pl.String).alias("model"), pl.lit(digests, pl.String).alias("weights_sha256")]
+
+
+def _weights_sha256(made_of: dict[str, Any]) -> str | None:
+    return " ".join(weights_in_use.digests(made_of)) or None
 
 
 def _join(parts: Sequence[Path], path: Path, model: Sequence[pl.Expr]) -> tuple[int, int]:

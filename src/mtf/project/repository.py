@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 from collections.abc import Generator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mtf.core import dvc_cli, extras
+from mtf.core import atomic_folders, dvc_cli, extras
 from mtf.core.atomic_files import write_text
 from mtf.core.errors import BadInput, MtfError, bad_value
 from mtf.core.project_paths import ProjectPaths
@@ -39,21 +38,18 @@ __pycache__/
 def new_folder(folder: Path) -> Generator[ProjectPaths]:
     """Yield a project beside `folder` to write to. On success it becomes `folder`; on failure nothing of it is left.
 
+    What killed runs have left beside `folder` is removed first.
     Raises BadInput if `folder` has files, or if its parent is no folder.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"{folder}: exists and is not empty; name a new folder")
     if not folder.parent.is_dir():
         raise BadInput(f"{folder.parent}: no such folder; a project is made in a folder that exists")
-    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
-        beside.mkdir()
-        yield ProjectPaths(beside)
-        beside.rename(folder)
+        with atomic_folders.replacing(folder) as beside:
+            yield ProjectPaths(beside)
     except OSError as error:
         raise MtfError(f"{folder}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def check_tools(remote: str | None) -> None:
@@ -86,7 +82,7 @@ def begin(workspace: ProjectPaths) -> None:
 
 def record(workspace: ProjectPaths, *, remote: str, message: str) -> None:
     """Name the default remote, record `data/` with DVC, and commit everything."""
-    _dvc(workspace, "remote", "add", "--quiet", "--default", REMOTE, remote)
+    _dvc(workspace, "remote", "add", "--default", REMOTE, remote)
     _dvc(workspace, "add", "--quiet", workspace.relative(workspace.data))
     _check("git add", _git(workspace.root, "add", "--all"))
     _check("git commit", _git(workspace.root, "commit", "--quiet", "--message", message))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from mtf import config, schemas
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
-from mtf.core.errors import BadInput, bad_value
+from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import verification_figures
 from mtf.evaluation.figure_files import declare_figures
@@ -40,27 +41,30 @@ def run(
 ) -> dict[str, Any]:
     """Measure an embedding and write metrics/verify/NAME.json, its headline and its DET curves.
 
-    source: a stage of `embed.STAGES`, whose table of embeddings is made if it is missing or has other faces; or a table
-        that `mtf embed` wrote. In the table of a folder, the first folder of a picture's path is the person.
+    source: a stage of `embed.STAGES`, whose table of embeddings is made if it is missing or of other faces or weights;
+        or a table that `mtf embed` wrote. In the table of a folder, the first folder of a picture's path is the person.
     model, weights: of the embedding, as in `embed.run`; a table has its own.
     fmrs: FMR, 0 to 1, to set thresholds for.
     max_pictures: above it, people are left out, chosen by a digest of their identity.
 
-    Raises BadInput for a bad table, and for too few people with a vector.
+    Raises BadInput for a bad table, for weights that did not make it, and for too few people with a vector.
     """
     params = config.load(workspace.params)
     for fmr in fmrs:
         if not 0 < fmr < 1:
             raise bad_value("--fmr", fmr, "above 0 and below 1")
+    if source not in embed.STAGES and not Path(source).is_file():
+        raise bad_value("SOURCE", source, f"a stage ({listed(embed.STAGES)}), or the file of a table of `mtf embed`")
     path = _of_stage(workspace, params, source, model, weights) if source in embed.STAGES else Path(source)
     rows = _read(path)
     if source in embed.STAGES:
         rows = pl.concat([rows, _undetected(workspace)], how="diagonal")
+    elif weights is not None:
+        _check_weights(path, rows, weights, embed.weights_sha256(workspace, params, model=model, weights=weights))
     faces, subjects, everybody, left_out = _subjects(rows, _roster(workspace, params), max_pictures=max_pictures)
     settings = Settings(
         fmrs=fmrs,
         min_people=params.fairness.min_people,
-        draws=params.fairness.bootstraps,
         seed=params.seed,
     )
     measured, curves = verification_figures.measure(faces, subjects, everybody, settings)
@@ -88,14 +92,32 @@ def _plot(file: str) -> dict[str, Any]:
 
 
 def _of_stage(workspace: ProjectPaths, params: Params, stage: str, model: str, weights: str | None) -> Path:
-    """Table of embeddings of the stage's faces, as it is or made anew."""
+    """Table of embeddings of the stage's faces; made if it is missing, of other faces, or of other weights."""
     path = embed.default_path(workspace, stage, model)
     if path.is_file():
-        wanted = embed.faces_of(workspace, params, stage)
-        found = _read(path).select("identity", "face_id")
-        if wanted.join(found, on=["identity", "face_id"], how="anti").is_empty() and found.height == wanted.height:
-            return path
+        wanted, found = embed.faces_of(workspace, params, stage), _read(path)
+        has_same_faces = wanted.height == found.height and wanted.join(found, on=schemas.FACE, how="anti").is_empty()
+        if _weights_of(found) == embed.weights_sha256(workspace, params, model=model, weights=weights):
+            if has_same_faces:
+                return path
+        else:
+            # To stderr, as --json prints the figures to stdout.
+            print(f"verify: {workspace.relative(path)} is of other weights, and is made again", file=sys.stderr)
     return embed.run(workspace, stage, model=model, weights=weights, to=None).path
+
+
+def _check_weights(path: Path, rows: pl.DataFrame, weights: str, sha256: str | None) -> None:
+    """Raise BadInput if the table was not made with these weights."""
+    if (own := _weights_of(rows)) != sha256:
+        raise BadInput(
+            f"--weights: {weights} (SHA-256 {sha256}) did not make {path}, whose weights have {own or 'no digest'}; "
+            "leave --weights out, or make the table again with `mtf embed`"
+        )
+
+
+def _weights_of(rows: pl.DataFrame) -> str | None:
+    """Digests of the weights that made a table."""
+    return rows.drop_nulls("model").row(0, named=True)["weights_sha256"]
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -156,7 +178,8 @@ def _subjects(
     ).sort("digest")
     kept = drawn.filter((pl.col("pictures") - pl.col("failures")).cum_sum() <= max_pictures).sort("identity")
     if kept.height < 2:
-        raise BadInput(f"verify: {kept.height} people with a vector; a pair takes two")
+        fit = f", of whom {kept.height} fit into --max-pictures {max_pictures:,}" if with_vector.height > 1 else ""
+        raise BadInput(f"verify: {with_vector.height} people with a vector{fit}; a pair takes two")
     chosen = one.filter(pl.col("identity").is_in(kept["identity"].implode())).drop_nulls("vector")
     numbers = {name: number for number, name in enumerate(kept["identity"])}
     people = chosen["identity"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()

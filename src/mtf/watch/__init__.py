@@ -1,4 +1,5 @@
-"""`mtf watch`: one run of a data set that lives: what is due is crawled again, and one commit says what changed.
+"""`mtf watch`: crawls again what is due, brings the data set up to date, and commits what changed.
 
-`clone` keeps a run away from the project until it is whole; `run` has its steps; `week` says what changed.
+`run` has the steps. `clone` keeps them away from the project until the commit is made. `run_changes` counts what
+changed.
 """

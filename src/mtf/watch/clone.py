@@ -7,17 +7,18 @@ next run if the project still stands where the run began.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import yaml
-from configobj import ConfigObj
+from configobj import ConfigObj, ConfigObjError
 
 from mtf.core import atomic_files, dvc_cli
 from mtf.core.errors import MtfError
@@ -27,6 +28,14 @@ FOLDER, BASE, UNFINISHED = "mtf-watch", "mtf-watch.base", "mtf-watch.checkout"
 LOCK_FILE = "dvc.lock"
 # Links first: a copy of all pictures in each run would be the data set once more.
 _LINKS = "reflink,hardlink,symlink,copy"
+
+_DVC_COMMANDS = """
+import json, sys
+from dvc.cli import main
+for place, command in enumerate(json.loads(sys.argv[1]), 1):
+    if main(command):
+        sys.exit(place)
+"""
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,16 @@ class Git:
         """True if a git command ends with 0."""
         return subprocess.run(("git", *arguments), cwd=self.folder, capture_output=True, check=False).returncode == 0
 
-    def dvc(self, *arguments: str, advice: str = "") -> str:
-        """Output of a DVC command. Raises MtfError with DVC's last lines if it fails."""
-        return self._run((*dvc_cli.DVC, *arguments), f"dvc {arguments[0]}", advice=advice)
+    def dvc(self, *commands: Sequence[str], advice: str = "") -> None:
+        """Run DVC commands, one after the other in one process: DVC takes a second to start.
 
-    def _run(self, command: Sequence[str], name: str, *, advice: str = "") -> str:
+        Raises MtfError with DVC's last lines for the first one that fails.
+        """
+        names = (f"dvc {command[0]}" for command in commands)
+        self._run((sys.executable, "-c", _DVC_COMMANDS, json.dumps(commands)), *names, advice=advice)
+
+    def _run(self, command: Sequence[str], *names: str, advice: str = "") -> str:
+        """Output of a command. names: of its parts; it exits with the number of the one that fails, from 1."""
         # Stages are commands of this environment, whatever the path of the job that started this one.
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         done = subprocess.run(
@@ -63,9 +77,10 @@ class Git:
             check=False,
             pass_fds=self.keeps_open,
         )
-        if done.returncode:
+        if status := done.returncode:
+            name = names[status - 1] if 0 < status <= len(names) else names[0]
             said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            raise MtfError(f"{name}: {' '.join(' '.join(said[-4:]).split())[:600] or done.returncode}{advice}")
+            raise MtfError(f"{name}: {' '.join(' '.join(said[-4:]).split())[:600] or status}{advice}")
         return done.stdout.strip()
 
 
@@ -111,10 +126,10 @@ def finish_checkout(project: Project) -> None:
     marker = project.temporary / UNFINISHED
     if not marker.is_file():
         return
-    commit, *stages = marker.read_text(encoding="utf-8").split()
+    commit, *stages = marker.read_text(encoding="utf-8").split() or [""]
     if project.head == commit and stages:
         advice = "; the commit is there: `dvc checkout` brings its files"
-        project.git.dvc("checkout", "--quiet", *stages, advice=advice)
+        project.git.dvc(("checkout", "--quiet", *stages), advice=advice)
     marker.unlink()
 
 
@@ -129,23 +144,39 @@ class Clone:
         self.workspace = ProjectPaths(self._folder / prefix if prefix else self._folder)
         self.git = Git(self.workspace.root, project.git.keeps_open)
 
-    def open(self, until: str) -> datetime:
+    def open(self, until: str, *, now: datetime) -> datetime:
         """Take up a killed run's clone, or make a new one, with the files of the stages up to `until`.
 
-        Returns the time at which the run began; for a killed run, the time at which that one began.
+        Returns the time at which the run began: `now`, or for a killed run, the time at which that one began. Raises
+        MtfError if the files of a stage are not in DVC's cache, or if the stages have not run yet.
         """
-        commit, _, began = self._base_file.read_text("utf-8").partition(" ") if self._base_file.is_file() else ("",) * 3
-        if commit == self._project.head:
+        if (began := self._began()) is not None:
             for left in (self.workspace.root / ".dvc/tmp").glob("rwlock*"):
                 left.unlink()  # of a killed process
-            return datetime.fromisoformat(began)
+            return began
         self.remove()
         self._make()
         advice = "; `dvc pull` in the project brings what its cache lacks"
-        self.git.dvc("checkout", "--quiet", "--with-deps", until, advice=advice)
-        now = datetime.now(UTC)
+        try:
+            self.git.dvc(("checkout", "--quiet", "--with-deps", until), advice=advice)
+        except MtfError:
+            if any(name.partition("@")[0] == until for name in _stages(self.git, "HEAD")):
+                raise
+            raise MtfError(
+                f"{LOCK_FILE}: the last commit has no run of the stage {until}; run `dvc repro {until}`, commit "
+                f"{LOCK_FILE}, and run this again"
+            ) from None
         atomic_files.write_text(self._base_file, f"{self._project.head} {now.isoformat()}")
         return now
+
+    def _began(self) -> datetime | None:
+        """Time at which a killed run of this commit began; None if there is no such run, or its clone is gone."""
+        try:
+            commit, _, began = self._base_file.read_text("utf-8").partition(" ")
+            time = datetime.fromisoformat(began)
+        except (FileNotFoundError, ValueError):  # or it is damaged, or of an earlier version
+            return None
+        return time if commit == self._project.head and self.workspace.root.is_dir() else None
 
     def _make(self) -> None:
         project = self._project
@@ -154,8 +185,11 @@ class Clone:
         for name in ("user.name", "user.email"):
             if project.git.succeeds("config", name):
                 self.git("config", name, project.git("config", name))
-        local = ConfigObj(str(project.workspace.root / ".dvc/config.local"))
-        local.setdefault("cache", {}).update({"dir": project.git.dvc("cache", "dir"), "type": _LINKS})
+        try:
+            local = ConfigObj(str(project.workspace.root / ".dvc/config.local"))
+        except ConfigObjError as error:
+            raise MtfError(f".dvc/config.local: DVC cannot read it: {error}") from None
+        local.setdefault("cache", {}).update({"dir": dvc_cli.cache_dir(project.workspace.root), "type": _LINKS})
         local.filename = str(self.workspace.root / ".dvc/config.local")
         local.write()
 

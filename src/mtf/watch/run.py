@@ -7,7 +7,7 @@ changed nothing there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mtf import config
@@ -18,22 +18,26 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import crawl
 from mtf.rights import policy
 from mtf.watch import clone as clones
-from mtf.watch import week as weeks
+from mtf.watch import run_changes
 from mtf.watch.clone import Clone, Project
-from mtf.watch.week import Tables
+from mtf.watch.run_changes import Tables
 
 LOCK = "mtf-watch.lock"
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Outcome of a run: its commit, and the first line of the commit's message."""
+class WatchResult:
+    """Result of a run.
+
+    commit: commit of the project after the run.
+    line: first line of its message.
+    """
 
     commit: str
     line: str
 
 
-def run(workspace: ProjectPaths, *, is_all_due: bool = False) -> Watched:
+def run(workspace: ProjectPaths, *, is_all_due: bool = False) -> WatchResult:
     """Run once. `is_all_due` asks again for everything, whatever `watch` of params.yaml says.
 
     Raises MtfError if another run is going on, if the project has changes that are not committed, or if a step fails;
@@ -43,14 +47,18 @@ def run(workspace: ProjectPaths, *, is_all_due: bool = False) -> Watched:
         project = Project.of(workspace, (lock,))
         clones.finish_checkout(project)
         project.refuse_changes()
+        params = config.load(workspace.params)
+        now, until = crawl.now(workspace, params).astimezone(UTC), params.watch.until
         clone = Clone(project)
-        until = config.load(workspace.params).watch.until
         try:
-            began = clone.open(until)
+            began = clone.open(until, now=now)
+            if clone.is_committed and (is_all_due or began.date() < now.date()):
+                clone.publish()  # of an earlier day: it left undone what has become due since
+                began = clone.open(until, now=now)
             if not clone.is_committed:
                 _work(clone, began=began, until=until, is_all_due=is_all_due)
             line = clone.git("log", "-1", "--format=%s")
-            return Watched(clone.publish(), line)
+            return WatchResult(clone.publish(), line)
         except Exception:
             clone.remove()  # a killed run's clone stays, and is taken up
             raise
@@ -63,15 +71,16 @@ def _work(clone: Clone, *, began: datetime, until: str, is_all_due: bool) -> Non
     policy.check_all(params)
     listing = _bytes(workspace.local_sources)
     crawl.run(workspace, params, due=True)
-    clone.git.dvc("commit", "--quiet", "--force", crawl.STAGE)
+    commands: list[tuple[str, ...]] = [("commit", "--quiet", "--force", crawl.STAGE)]
     if _bytes(workspace.local_sources) != listing:
-        clone.git.dvc("add", "--quiet", workspace.relative(workspace.data))
+        commands.append(("add", "--quiet", str(workspace.relative(workspace.data))))
     if until != crawl.STAGE:
-        clone.git.dvc("repro", "--quiet", until)
-    found = weeks.changes(Tables.of(workspace, "HEAD"), Tables.of(workspace, None), workspace, began=began)
-    changelog = workspace.root / weeks.CHANGELOG
+        commands.append(("repro", "--quiet", until))
+    clone.git.dvc(*commands)
+    found = run_changes.changes(Tables.of(workspace, "HEAD"), Tables.of(workspace, None), workspace, began=began)
+    changelog = workspace.root / run_changes.CHANGELOG
     earlier = changelog.read_text(encoding="utf-8") if changelog.is_file() else ""
-    atomic_files.write_text(changelog, weeks.with_line(earlier, found))
+    atomic_files.write_text(changelog, run_changes.with_line(earlier, found))
     clone.commit(f"watch: {found}")
 
 

@@ -44,18 +44,20 @@ def _table(state: Revision, path: str) -> pl.DataFrame | None:
 
 
 @dataclass
-class Week:
-    """Findings of one run.
+class RunChanges:
+    """Changes that one run found.
 
-    asked: stored pictures whose sources were asked again.
-    unchanged: those whose page and file are as they were.
-    gone: those whose page is gone; its evidence keeps its date.
-    new: pictures that are stored now and were not.
-    withdrawn: reason → pictures that are stored no more.
+    day: on which the run began.
+    asked: number of stored pictures whose sources were asked again.
+    unchanged: of those, with an unchanged page and file.
+    gone: of those, whose page is gone; its evidence keeps its date.
+    new: pictures that were not stored before.
+    withdrawn: reason → pictures that are no longer stored.
     licenses: change → pictures under another license.
-    returned: addresses that gave a known picture and were not known.
-    joined, left: faces that came into the data set, and left it.
-    faces: in the data set now.
+    returned: new addresses that gave a picture that was stored already.
+    joined: faces that are new in the data set.
+    left: faces that are no longer in it.
+    faces: all faces of the data set.
     waiting: faces that wait for reviewers.
     """
 
@@ -90,47 +92,49 @@ class Week:
         return f"{', '.join(filter(None, parts))}; {data}"
 
 
-def changes(before: Tables, after: Tables, workspace: ProjectPaths, *, began: datetime) -> Week:
+def changes(before: Tables, after: Tables, workspace: ProjectPaths, *, began: datetime) -> RunChanges:
     """Changes between two states of a project, and the visits since `began`."""
-    week = Week(began.date())
-    _count_visits(week, workspace, began)
+    found = RunChanges(began.date())
+    _count_visits(found, workspace, began)
     if before.images is not None and after.images is not None and after.fetches is not None:
-        _count_pictures(week, before, before.images, after.images, after.fetches)
+        _count_pictures(found, before, before.images, after.images, after.fetches)
     if before.evidence is not None and after.evidence is not None:
-        week.licenses = _relicensed(before.evidence, after.evidence)
+        found.licenses = _relicensed(before.evidence, after.evidence)
     if after.splits is not None:
         old = after.splits.clear() if before.splits is None else before.splits
-        week.joined = after.splits.join(old, on=FACE, how="anti").height
-        week.left = old.join(after.splits, on=FACE, how="anti").height
-        week.faces = after.splits.height
+        found.joined = after.splits.join(old, on=FACE, how="anti").height
+        found.left = old.join(after.splits, on=FACE, how="anti").height
+        found.faces = after.splits.height
     exclusions = workspace.table("curate", "exclusions")
     if exclusions.is_file():
-        week.waiting = pl.read_parquet(exclusions).filter(pl.col("reason") == Reason.UNDECIDED).height
-    return week
+        found.waiting = pl.read_parquet(exclusions).filter(pl.col("reason") == Reason.UNDECIDED).height
+    return found
 
 
-def _count_visits(week: Week, workspace: ProjectPaths, began: datetime) -> None:
+def _count_visits(found: RunChanges, workspace: ProjectPaths, began: datetime) -> None:
     path = workspace.table("crawl", "visits")
     if not path.is_file():
         return
     visits = pl.read_parquet(path).filter(pl.col("image_id").is_not_null(), pl.col("visited_at") >= began)
     as_before = [pl.col(name) == VisitResult.UNCHANGED for name in ("page", "file")]
-    week.asked = visits.height
-    week.unchanged = visits.filter(*as_before).height
-    week.gone = visits.filter(pl.col("page") == VisitResult.GONE).height
+    found.asked = visits.height
+    found.unchanged = visits.filter(*as_before).height
+    found.gone = visits.filter(pl.col("page") == VisitResult.GONE).height
 
 
-def _count_pictures(week: Week, before: Tables, old: pl.DataFrame, new: pl.DataFrame, fetches: pl.DataFrame) -> None:
-    week.new = new.join(old, on=IMAGE, how="anti").height
+def _count_pictures(
+    found: RunChanges, before: Tables, old: pl.DataFrame, new: pl.DataFrame, fetches: pl.DataFrame
+) -> None:
+    found.new = new.join(old, on=IMAGE, how="anti").height
     gone = old.join(new, on=IMAGE, how="anti").select("identity", "url")
     outcomes = gone.join(fetches.select("identity", "url", "outcome"), on=["identity", "url"], how="left")
     kept = pl.col("outcome").is_in([str(FetchOutcome.STORED), str(FetchOutcome.DUPLICATE)])
     why = pl.when(kept).then(pl.lit("another picture there")).otherwise(pl.col("outcome").fill_null("no longer found"))
-    week.withdrawn = _counts(outcomes.select(why=why.str.replace_all("_", " "))["why"])
+    found.withdrawn = _counts(outcomes.select(why=why.str.replace_all("_", " "))["why"])
     if before.fetches is not None:
         unknown = fetches.join(before.fetches, on=["identity", "url"], how="anti")
         repeated = unknown.filter(pl.col("outcome") == FetchOutcome.DUPLICATE)
-        week.returned = repeated.join(old, on=IMAGE, how="semi").height
+        found.returned = repeated.join(old, on=IMAGE, how="semi").height
 
 
 def _relicensed(old: pl.DataFrame, new: pl.DataFrame) -> Counts:
@@ -149,9 +153,9 @@ def _listed(counts: Counts) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def with_line(changelog: str, week: Week) -> str:
+def with_line(changelog: str, found: RunChanges) -> str:
     """Changelog with a line for this run, above the earlier ones."""
     title, earlier = (_TITLE, changelog) if not changelog else changelog.partition(_TITLE)[1:]
     if not title:  # a changelog that people began in their own way
         title, earlier = "", changelog
-    return f"{title}- {week.day}: {week}\n{earlier}"
+    return f"{title}- {found.day}: {found}\n{earlier}"
