@@ -12,6 +12,7 @@ from mtf.cli import (
     consent,
     dataset,
     deps,
+    diff,
     duties,
     embed,
     evidence,
@@ -54,6 +55,7 @@ evidence.add_to(app)
 consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
+diff.add_to(app)
 release.add_to(app)
 fetch.add_to(app)
 sample.add_to(app)

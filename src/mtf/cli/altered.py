@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Column, Table
 
 from mtf.core.console import console
+from mtf.core.errors import listed
 from mtf.core.project_paths import ProjectPaths
 
 
@@ -29,6 +30,11 @@ def show(*, as_json: bool) -> None:
     recognition = altered.recognition_tasks(params)
     for model, tasks in found["models"].items():
         console().print(_table(model, tasks, recognition, images=found["images"]))
+    print(found["statement"])
+    if found["left_out"]:
+        print(f"Not trained, and not measured: {listed(found['left_out'])}.")
+    print(f"  figures: {workspace.relative(workspace.metrics(altered.NAME))}")
+    print("  (low to high): interval of 95 %, by person where it is known who is who; – where there are too few")
 
 
 def _table(model: str, tasks: Mapping[str, Any], recognition: list[str], *, images: int) -> Table:
@@ -43,5 +49,5 @@ def _table(model: str, tasks: Mapping[str, Any], recognition: list[str], *, imag
 def _share(figures: Mapping[str, float]) -> str:
     shown = f"{100 * figures['accuracy']:.1f} %"
     if "low" not in figures:
-        return shown
+        return f"{shown} (–)"
     return f"{shown} ({100 * figures['low']:.0f} to {100 * figures['high']:.0f})"

@@ -45,12 +45,14 @@ def balance(
     over: Annotated[
         str | None, typer.Option(help="With --write: attributes to balance, separated by commas. Default: all.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the resampling for the intervals.")] = 0,
+    seed: Annotated[  # noqa: ARG001 (the intervals were resampled once; commands with it still run)
+        int, typer.Option(min=0, max=2**32 - 1, hidden=True)
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
     """Show the balance over attributes, pairs and triples of them, and how many pictures to collect or drop.
 
-    Intervals are 95 % intervals of resampling. With --write, the balanced subset becomes the split.
+    Intervals are of 95 %. With --write, the balanced subset becomes the split.
     """
     from mtf.evaluation import balance as figures_of_balance
 
@@ -63,7 +65,7 @@ def balance(
         _write(ratio=ratio, over=over)
         return
     data, attributes = _labelled(table, confidence=confidence) if table else _data_set()
-    found = figures_of_balance.report(data, attributes, ratio=ratio, together=together, seed=seed)
+    found = figures_of_balance.report(data, attributes, ratio=ratio, together=together)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -89,6 +91,8 @@ def _write(*, ratio: float, over: str | None) -> None:
     for name in chosen:
         if name not in several:
             raise bad_value("--over", name, f"attributes with several labels: {listed(several)}")
+        if chosen.count(name) > 1:
+            raise BadInput(f"--over: {name!r} stands there twice; name each attribute once")
     wanted = config.Balance(over=chosen, ratio=ratio)
     split = params.split.model_copy(update={"balance": wanted})
     faces = schemas.read(schemas.curated(params), workspace.table("curate", "curated"))

@@ -21,7 +21,9 @@ Task = Annotated[
     list[str] | None, typer.Option("--task", help="Task of params.yaml; may be repeated. Default: train.tasks.")
 ]
 Model = Annotated[str | None, typer.Option(help="NAME or NAME-pretrained. Default: the first of train.models.")]
-Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")]
+MAX_SEEDS = 100
+"""Each seed is one more training of each network: a typo in the number would begin weeks of work."""
+Seeds = Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Number of seeds, counted from params.yaml's seed.")]
 Recipe = Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]

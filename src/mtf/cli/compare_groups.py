@@ -19,7 +19,9 @@ def group_tables(found: Figures) -> Iterator[Table]:
     for task, figures in found["tasks"].items():
         title = f"{found['model']}, {task}: {_share(figures['accuracy'])} over {found['seeds']} seeds"
         table = Table(
-            "group", *map(_right, ("n", "accuracy", "interval", "FPR", "FNR", "calibration error")), title=title
+            "group",
+            *map(_right, ("n", "accuracy", "interval of the mean", "FPR", "FNR", "calibration error")),
+            title=title,
         )
         for attribute, part in figures["by_group"].items():
             for label, row in part["groups"].items():
@@ -70,4 +72,6 @@ def _share(figure: Figures | None) -> str:
 
 
 def _interval(row: Figures) -> str:
+    if "more_people" in row and row["n"]:
+        return f"cannot be said: {row['more_people']:,} more people"
     return f"{100 * row['low']:.0f} to {100 * row['high']:.0f}" if "low" in row else "–"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.cli.compare import MAX_SEEDS
 from mtf.cli.dataset_sources import (
     Crop,
     DatasetKind,
@@ -25,12 +24,13 @@ from mtf.cli.dataset_sources import (
     raw_params,
     refuse_full_folder,
 )
+from mtf.cli.paper_protocols import DasParts, run_das, run_efrs
 from mtf.cli.project import Permit, ReleaseLicense, Remote, asked_remote, default_name, required_contact, show_next
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    from mtf.config import Params, Task
+    from mtf.config import Task
 
 app = typer.Typer(help="Import published data sets.", no_args_is_help=True)
 
@@ -136,6 +136,7 @@ def _import_crops(
     """
     from mtf.datasets import project_files
 
+    refuse_full_folder(to)
     wanted, (data_set, read) = division_named(division), load(kind, source, labels, ages=ages)
     if "gender" not in data_set.attributes:
         raise BadInput(f"{kind}: it has identities but no labels to train on; import it without --crops")
@@ -165,13 +166,23 @@ def old_tables() -> None:
 def protocol(
     paper: Protocol,
     source: Source,
-    to: NewFolder,
+    to: Annotated[Path, typer.Option(help="New folder for the project, or that of the same command, to continue.")],
     weights: Annotated[
         Path | None, typer.Option(help="utkface: file with FaceNet's weights. Default: train from scratch.")
     ] = None,
     epochs: Annotated[
         int, typer.Option(min=1, help="age-csv: epochs of the first run, which finds the best number.")
     ] = 10,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MAX_SEEDS, help="age-csv: number of seeds, counted up from 42; several give intervals."
+        ),
+    ] = 1,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="age-csv: network beside EFRS's models, NAME or NAME-pretrained; may be repeated."),
+    ] = None,
     single_tasks: Annotated[
         bool, typer.Option("--single-tasks", help="utkface: also train FaceNet for each task, the paper's baseline.")
     ] = False,
@@ -206,29 +217,26 @@ def protocol(
 
     age-csv (EFRS): 72/8/20 with seed 42, logistic regression and three CNNs.
 
-    As in the papers, each of several byte-identical pictures counts.
+    As in the papers, each of several byte-identical pictures counts. A run that was stopped continues by the same
+    command.
     """
     from mtf import config
+    from mtf.core.hashing import file_digest, fingerprint
     from mtf.datasets import project_files
+    from mtf.datasets.protocol_run import ProtocolRun
     from mtf.datasets.protocol_splits import Division
 
-    if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
-        raise bad_value("--weights", str(weights), "a file, and only with utkface")
     options = {
         "--single-tasks": single_tasks,
         "--baselines": baselines,
         "--search": search,
-        "--on": on,
+        "--on": str(on.resolve()) if on else None,
         "--detector": detector,
+        "--seeds": seeds,
+        "--network": network or [],
     }
-    for option, value in options.items():
-        if value and paper is not Protocol.UTKFACE:
-            raise bad_value(option, paper.value, "only with utkface")
-    if on is not None and not on.exists():
-        raise bad_value("--on", str(on), "a project, or a folder or tar of pictures")
-    if labels_map is not None and (on is None or not labels_map.is_file()):
-        raise bad_value("--labels-map", str(labels_map), "a file, and only with --on")
-    refuse_full_folder(to)
+    _check_options(paper, options)
+    _check_files(paper, weights=weights, on=on, labels_map=labels_map)
     data_set, read = load(DatasetKind(paper.value), source, None)
     raw = project_files.project_settings(raw_params(), data_set, source, root=project_root())
     division = Division.PARTS
@@ -238,18 +246,31 @@ def protocol(
         raw = project_files.das_settings(raw, weights=weights, detector=detector or project_files.DAS_DETECTOR)
     else:
         raw, division = raw | {"seed": project_files.EFRS_SEED}, Division.SHARES
-    lay_out(
-        data_set,
-        read,
-        raw,
-        source,
-        to,
-        division=division,
-        crop=crop,
-        keep_duplicates=True,
-        with_classifier_part=paper is Protocol.UTKFACE,
-        learnt=[*data_set.attributes] if paper is Protocol.UTKFACE else ["gender"],
-    )
+    asked = {
+        "the paper": paper.value,
+        "SOURCE": fingerprint(source.resolve(), data_set.pictures.write_csv()),
+        "params.yaml": fingerprint(raw),
+        "--weights": file_digest(weights) if weights else None,
+        "--crop": crop,
+        "--labels-map": file_digest(labels_map) if labels_map else None,
+        "--epochs": epochs,
+        **options,
+    }
+    run = ProtocolRun.in_folder(to, asked)
+    if not run.is_laid_out:
+        lay_out(
+            data_set,
+            read,
+            raw,
+            source,
+            to,
+            division=division,
+            crop=crop,
+            keep_duplicates=True,
+            with_classifier_part=paper is Protocol.UTKFACE,
+            learnt=[*data_set.attributes] if paper is Protocol.UTKFACE else ["gender"],
+            begin=run.write,
+        )
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
         print(f"{to}: a project of its own; run `{command}` in it")
@@ -257,13 +278,38 @@ def protocol(
     workspace = ProjectPaths(to.resolve())
     typed = config.load(workspace.params)
     if paper is Protocol.UTKFACE:
-        _run_das(
+        run_das(
+            run,
             workspace,
             typed,
             DasParts(single_tasks, baselines, search, on and on.resolve(), labels_map and labels_map.resolve(), crop),
         )
     else:
-        _run_efrs(workspace, typed, epochs)
+        run_efrs(workspace, typed, epochs=epochs, seeds=seeds, networks=network or ())
+
+
+def _check_options(paper: Protocol, options: dict[str, Any]) -> None:
+    """Raise BadInput for an option of the other protocol, and for an unknown network. `options`: option → value."""
+    from mtf.config import MODELS
+
+    efrs = {"--seeds": options["--seeds"] > 1, "--network": options["--network"]}
+    for option, value in (options | efrs).items():
+        of = Protocol.AGE_CSV if option in efrs else Protocol.UTKFACE
+        if value and paper is not of:
+            raise bad_value(option, paper.value, f"only with {of.value}")
+    for name in options["--network"]:
+        if name not in MODELS:
+            raise bad_value("--network", name, ", ".join(MODELS))
+
+
+def _check_files(paper: Protocol, *, weights: Path | None, on: Path | None, labels_map: Path | None) -> None:
+    """Raise BadInput for a file that is missing, or that the protocol does not take."""
+    if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
+        raise bad_value("--weights", str(weights), "a file, and only with utkface")
+    if on is not None and not on.exists():
+        raise bad_value("--on", str(on), "a project, or a folder or tar of pictures")
+    if labels_map is not None and (on is None or not labels_map.is_file()):
+        raise bad_value("--labels-map", str(labels_map), "a file, and only with --on")
 
 
 def _check_weights(weights: Path) -> None:
@@ -273,79 +319,3 @@ def _check_weights(weights: Path) -> None:
     from mtf.training import multitask
 
     multitask.start(FACENET, {"any": 2}, input_px=DAS["input_px"], seed=0, weights=weights, branches="normalised")
-
-
-@dataclass(frozen=True)
-class DasParts:
-    """Parts of Das et al.'s protocol beside the joint network.
-
-    single_tasks: FaceNet for each task.
-    baselines: support vector machines.
-    search: parts of the grid of loss weights; None for no search.
-    on, labels_map: other labelled set, and the mapping of its labels.
-    crop: if faces are cut out of a folder's pictures; None for the default.
-    """
-
-    single_tasks: bool
-    baselines: bool
-    search: int | None
-    on: Path | None
-    labels_map: Path | None
-    crop: bool | None
-
-
-def _run_das(workspace: ProjectPaths, params: Params, parts: DasParts) -> None:
-    from mtf.cli import other_set, paper_tables
-    from mtf.pipeline import evaluate, multitask, multitask_results, train
-
-    for model, task in product(params.train.models, params.train.tasks) if parts.single_tasks else ():
-        train.run(workspace, params, model=model, task=task)
-    if parts.single_tasks:
-        evaluate.run(workspace, params)
-    if parts.baselines:
-        from mtf.comparison import embedding_svm
-
-        embedding_svm.run(
-            workspace,
-            params,
-            model=params.train.models[0],
-            tasks=params.train.tasks,
-            recipe=params.train.recipe,
-            seeds=1,
-        )
-    if parts.search is not None:
-        params = _with_searched_weights(workspace, params, parts.search)
-    for weighting in params.multitask.weightings if params.multitask else ():
-        multitask.run(workspace, params, weighting=weighting)
-        multitask_results.run(workspace, params, weighting=weighting)
-    if parts.on is not None:
-        from mtf.comparison import other_sets
-
-        crop = None if other_sets.is_project(parts.on) else parts.crop
-        other_set.show(parts.on, labels_map=parts.labels_map, crop=crop, as_json=False, workspace=workspace)
-    paper_tables.show_das_tables(as_json=False, workspace=workspace)
-
-
-def _with_searched_weights(workspace: ProjectPaths, params: Params, parts: int) -> Params:
-    """Search the first weights of the losses, and write them to the project's params.yaml."""
-    from mtf import config
-    from mtf.comparison import loss_weight_search
-    from mtf.core import atomic_files
-    from mtf.project import yaml_text
-
-    best = loss_weight_search.run(workspace, params, parts=parts)["best"]
-    text = workspace.params.read_text(encoding="utf-8")
-    atomic_files.write_text(workspace.params, yaml_text.rewritten(text, {("multitask", "first_weights"): best}))
-    print(f"first weights of the losses: {', '.join(f'{task} {weight:.3g}' for task, weight in best.items())}")
-    return config.load(workspace.params)
-
-
-def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
-    from mtf.label_classifier import model_comparison
-    from mtf.papers import efrs_tables
-
-    # Tables 3 to 6 are of model 2 even if another is best here, to be comparable with the report's.
-    found = model_comparison.compare(
-        workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed
-    )
-    print(efrs_tables.markdown(found), end="")

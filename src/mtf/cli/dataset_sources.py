@@ -58,10 +58,12 @@ def lay_out(
     keep_duplicates: bool = False,
     with_classifier_part: bool = False,
     learnt: Sequence[str] = (),
+    begin: Callable[[], None] | None = None,
 ) -> None:
-    """Write the data set as crops and splits into the new folder `to`, with `raw` as its params.yaml.
+    """Write the data set as crops and splits into the folder `to`, with `raw` as its params.yaml, the last file.
 
-    `learnt`: attributes that a protocol learns; it is checked at once that they can be learnt.
+    `learnt`: attributes that a protocol learns; it is checked at once that they can be learnt. `begin` is called after
+    all checks, before anything is written.
     """
     import yaml
 
@@ -71,12 +73,13 @@ def lay_out(
     from mtf.datasets import utkface
     from mtf.datasets.protocol_splits import check_learnable, divided, for_classifier
 
-    refuse_full_folder(to)
     typed = config.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
     if learnt:
         check_learnable(data_set, split, learnt)
     aside = for_classifier(split, seed=typed.seed) if with_classifier_part else None
+    if begin is not None:
+        begin()
     summary = layout.write(
         data_set,
         read,

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtf.cli import option_names
 from mtf.core.console import progress_bar
 from mtf.core.counts import number
+from mtf.core.errors import BadInput
 
 if TYPE_CHECKING:
     from mtf.fetch.fetching import FetchReport
+
+_KEYS_OF_RAY = {
+    "compute.engine: 'ray' needs": "--ray: needs",
+    "compute.address:": "--ray:",
+    ", or use 'local'": ", or leave --ray out",
+    ", or use compute.engine: local": ", or leave --ray out",
+    # `mtf doctor` asks the cluster of params.yaml.
+    "; `mtf doctor` says more": "",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
                 metavar="LIST", help="List of addresses, or a folder of lists: Parquet, CSV, TSV, text, JSON lines."
             ),
         ],
-        to: Annotated[Path, typer.Option(help="Folder for the shards. The same command continues in it.")],
+        to: Annotated[
+            str, typer.Option(help="Folder for the shards, or s3://BUCKET/FOLDER. The same command continues in it.")
+        ],
         output_format: Annotated[
             str, typer.Option("--format", help="webdataset (tars), parquet, or files.")
         ] = "webdataset",
@@ -48,7 +61,8 @@ def add_to(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 metavar="ADDRESS",
-                help="Fetch on this Ray cluster; `local` starts Ray on this machine. All machines must see the folder.",
+                help="Fetch on this Ray cluster; `local` starts Ray on this machine. All machines must see the folder, "
+                "or reach the object store.",
             ),
         ] = None,
         requests: Annotated[int, typer.Option(help="Requests at a time, over all processes.")] = 256,
@@ -76,11 +90,14 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Fetch the pictures of a list with robots.txt, opt-outs and licenses, into shards like img2dataset's."""
         from mtf.crawl import recorded_web
-        from mtf.fetch import fetching, options, url_list
+        from mtf.fetch import fetching, options, target, url_list
 
+        if web is not None and not (web / recorded_web.RESPONSES).is_file():
+            raise BadInput(f"--web: {web}: no recorded web; permitted: a folder with {recorded_web.RESPONSES}")
         wanted = options.FetchOptions(
             source=source,
-            folder=to,
+            folder=Path(to),
+            target=target.Target(to.rstrip("/")) if "://" in to else None,
             crawl=options.limits(
                 concurrency=requests,
                 per_host_concurrency=host_requests,
@@ -101,6 +118,7 @@ def add_to(app: typer.Typer) -> None:
         with (
             nullcontext(None) if web is None else recorded_web.serve(web) as served,
             progress_bar() as progress,
+            option_names.replacing_keys({} if ray is None else _KEYS_OF_RAY),
         ):
             bar = progress.add_task("fetch", total=url_list.count(wanted))
             report = fetching.run(
@@ -113,15 +131,15 @@ def add_to(app: typer.Typer) -> None:
         if as_json:
             print(json.dumps(report.as_json(), indent=2))
         else:
-            _print(report, to)
+            _print(report, wanted.place)
 
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _print(report: FetchReport, folder: Path) -> None:
-    from mtf.fetch.fetching import RECORDS, STATS
+def _print(report: FetchReport, place: str) -> None:
+    from mtf.fetch.fetching import RUN_FOLDER, STATS
 
     kept = f", {report.kept} of them fetched before" if report.kept else ""
     print(f"{number(report.count, 'address', 'addresses')} in {number(report.shards, 'shard')}{kept}")
@@ -132,4 +150,4 @@ def _print(report: FetchReport, folder: Path) -> None:
         print(f"  not fetched: {', '.join(failures)}")
     if report.made_count:
         print(f"  {report.made_count / max(report.seconds, 1e-3):,.0f} addresses/s")
-    print(f"{folder / RECORDS / STATS}")
+    print(f"{place}/{RUN_FOLDER}/{STATS}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.cli import balance, renamed_options
+from mtf.cli.compare import MAX_SEEDS
 from mtf.core.counts import number
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
@@ -63,7 +64,7 @@ def compare(
     ] = None,
     epochs: Epochs = 10,
     seed: Seed = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted up from --seed.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=MAX_SEEDS, help="Number of seeds, counted up from --seed.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Train and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7.

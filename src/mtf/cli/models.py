@@ -99,11 +99,22 @@ def convert(
         Path, typer.Argument(help="Index of a checkpoint of TensorFlow's FaceNet: model-….ckpt-….index.")
     ],
     to: Annotated[Path, typer.Option(help="File of weights to write: facenet-128.pt.")],
+    per_picture: Annotated[
+        bool | None,
+        typer.Option(
+            "--per-picture/--fixed",
+            help="Standardisation of the input that the weights were trained with: of each picture by its own mean and "
+            "deviation, or (x - 127.5) / 128. Default: per picture for 128 numbers, as the models of 2017.",
+        ),
+    ] = None,
 ) -> None:
     """Convert FaceNet's weights from a TensorFlow checkpoint, such as the 128-d models of 2017. Needs no TensorFlow."""
     from mtf.core import torch_files
     from mtf.faces.networks import tensorflow_facenet
+    from mtf.faces.networks.inception_resnet import PER_PICTURE
 
-    weights = tensorflow_facenet.convert(checkpoint)
+    weights = tensorflow_facenet.convert(checkpoint, per_picture=per_picture)
     torch_files.write(to, weights)
+    standardised = "each picture by itself" if PER_PICTURE in weights else "(x - 127.5) / 128"
     print(f"{to}: {len(weights)} tensors, an embedding of {weights['last_linear.weight'].shape[0]} numbers")
+    print(f"input: {standardised}")

@@ -75,7 +75,7 @@ def _print(found: Figures, path: str) -> None:
     for name, each in found["networks"].items():
         console().print(_table(name, each))
     print(f"  figures: {path}")
-    print("  (low to high): interval of 95 %, by person where it is known who is who; – where there are too few")
+    print("  (low to high): interval of 95 %, by person where it is known who is who")
 
 
 def _table(name: str, each: Figures) -> Table:
@@ -94,7 +94,9 @@ def _table(name: str, each: Figures) -> Table:
 def _share(figures: Figures) -> str:
     shown = f"{100 * figures['accuracy']:.1f} %"
     if "low" not in figures:
-        return f"{shown} (–)"
+        return (
+            f"{shown} (cannot be said: {figures['more_people']:,} more people)" if "more_people" in figures else shown
+        )
     return f"{shown} ({100 * figures['low']:.0f} to {100 * figures['high']:.0f})"
 
 

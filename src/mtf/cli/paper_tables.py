@@ -12,6 +12,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files, undetected_pictures
 from mtf.evaluation import figure_files as made
+from mtf.evaluation.undetected_pictures import UndetectedPictures
 from mtf.pipeline import train, training_minutes
 
 WITHOUT_SVM = "The rows Facenet and FFNet (support vector machines) are not made yet: `mtf compare svm` trains them."
@@ -48,6 +49,14 @@ def _print_undetected(workspace: ProjectPaths) -> None:
     """Print what became of test pictures without a face, which concerns every table above."""
     if said := undetected_pictures.statement(workspace):
         print(f"{said}\n")
+
+
+def _undetected(workspace: ProjectPaths, typed: Params) -> str | None:
+    """Sentence on the test pictures without a face; of the split where no `mtf evaluate` ran, as in Das's protocol."""
+    split = workspace.table("split", "splits")
+    if (said := undetected_pictures.statement(workspace)) or not split.is_file():
+        return said
+    return UndetectedPictures.read(workspace, typed, schemas.read(schemas.splits(typed), split)).statement
 
 
 def _table_4(workspace: ProjectPaths, typed: Params) -> dict[str, Any]:
@@ -113,7 +122,7 @@ def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> 
     }
     svm = _svm(workspace)
     measured = svm | _single(workspace, typed) | shared
-    found = das_tables.tables(measured, tasks, undetected=undetected_pictures.statement(workspace))
+    found = das_tables.tables(measured, tasks, undetected=_undetected(workspace, typed))
     elsewhere = [made.read_json(workspace, path) for path in sorted((workspace.metrics_folder / "on").glob("*.json"))]
     found += [das_tables.table_5(figures, tasks) for figures in elsewhere]
     missing = [WITHOUT_SVM] * (not svm) + [WITHOUT_TABLE_5] * (not elsewhere)

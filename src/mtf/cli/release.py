@@ -67,6 +67,8 @@ def add_to(app: typer.Typer) -> None:
             raise BadInput("--size and --enlarge: not with --format or --to, which take the built release as it is")
         if enlarge and size is None:
             raise BadInput("--enlarge: only with --size; release.enlarge: true in params.yaml enlarges all faces")
+        if to is not None and not uploads and form is None:
+            raise BadInput("--to: with --format, which says in which form; permitted: parquet, webdataset, fiftyone")
         if form is None and to is None:
             run_stage("release", **({} if size is None else {"size_px": size, "enlarge": enlarge}))
             return

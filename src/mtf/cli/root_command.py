@@ -17,7 +17,7 @@ from mtf import __version__
 from mtf.cli import log_file
 from mtf.core import extras, interrupts, system_errors
 from mtf.core.console import QUIET_VARIABLE
-from mtf.core.errors import BadInput, MtfError
+from mtf.core.errors import BadInput, MtfError, one_line
 
 BROKEN_PIPE = 141
 """Exit code of a program whose reader has gone, as a shell sees it: 128 + SIGPIPE."""
@@ -104,7 +104,7 @@ def run(app: typer.Typer) -> int:
         log.debug("traceback of the error", exc_info=True)
         if isinstance(error, OSError):
             _discard_output()
-        print(f"mtf: {line}", file=sys.stderr)
+        print(f"mtf: {one_line(line)}", file=sys.stderr)
         return code
     finally:
         log_file.close()

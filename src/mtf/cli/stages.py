@@ -19,7 +19,7 @@ from mtf.core import torchrun
 from mtf.core.console import QUIET_VARIABLE
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.file_lock import ProcessLock
-from mtf.core.project_paths import ProjectPaths
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +193,12 @@ def add_to(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Measure the trained models on the test split."""
+        chosen = {"--on": on is not None, "--altered": altered, "--paper-tables": paper_tables}
+        if sum(chosen.values()) > 1:
+            raise BadInput(f"{' and '.join(name for name, given in chosen.items() if given)}: choose one")
+        if as_json and not any(chosen.values()):
+            figures = PATHS_IN_PROJECT.metrics("evaluate").as_posix()
+            raise BadInput(f"--json: with --paper-tables, --altered or --on; {figures} has the figures")
         if on is None and any(value is not None for value in (labels_map, labels, part, crop, network)):
             raise BadInput("--labels-map, --labels, --part, --crop, --network: need --on, the set to measure on")
         if on is not None:

@@ -87,10 +87,10 @@ def counted(title: str, figures: Figures) -> Table:
 
 def to_be_retried(figures: Figures) -> Iterator[str]:
     """Line on retriable failures of the crawl, and how to retry them; nothing without any."""
-    from mtf.crawl.fetch_results import retriable_failures
+    from mtf.crawl.fetch_results import RETRY_COMMAND, retriable_failures
 
     if what := retriable_failures(figures):
-        yield f"{what}: `make retry` requests them again"
+        yield f"{what}: `{RETRY_COMMAND}`, then `dvc repro`, requests them again"
 
 
 def funnel(figures: Figures) -> Table:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
-from mtf.cli.embed import Model, Weights
+from mtf.cli.embed import Model, Weights, naming_options
 from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
+
+if TYPE_CHECKING:
+    from mtf.report.report_page import PageTable
 
 Figures = Mapping[str, Any]
 
@@ -40,7 +43,8 @@ def add_to(app: typer.Typer) -> None:
 
         workspace = ProjectPaths.find()
         fmrs = {"fmrs": tuple(fmr)} if fmr else {}
-        found = verification.run(workspace, source, model=model, weights=weights, max_pictures=max_pictures, **fmrs)
+        with naming_options(weights=weights):
+            found = verification.run(workspace, source, model=model, weights=weights, max_pictures=max_pictures, **fmrs)
         if as_json:
             print(json.dumps(found, indent=2, ensure_ascii=False))
             return
@@ -63,6 +67,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _tables(found: Figures) -> Iterator[Table]:
+    from mtf.report import verification_tables
+
     table = Table("FMR wanted", _right("threshold"), _right("FMR"), _right("FNMR"))
     for fmr, row in found["overall"].items():
         table.add_row(fmr, f"{row['threshold']:.3f}", _rate(row, "fmr"), _rate(row, "fnmr"))
@@ -70,15 +76,17 @@ def _tables(found: Figures) -> Iterator[Table]:
     for grouping, part in found["groupings"].items():
         said = {name: row for name, row in part["groups"].items() if "at" in row}
         if said:
-            yield _grouping(grouping, part, said)
+            yield _grouping(grouping, said)
         if few := [(name, row) for name, row in part["groups"].items() if "at" not in row]:
             lines = Table(grouping, _right("people"), "cannot be said")
             for name, row in few:
                 lines.add_row(name, f"{row['people']:,}", f"it takes {row['more_people']:,} more people")
             yield lines
+        named = (*verification_tables.across(grouping, part), *verification_tables.differences(grouping, part))
+        yield from (_of_page(title, table) for title, table in named)
 
 
-def _grouping(grouping: str, part: Figures, said: Figures) -> Table:
+def _grouping(grouping: str, said: Figures) -> Table:
     table = Table(
         grouping, _right("people"), _right("no vector"), "FMR wanted", _right("FMR"),
         _right("FNMR"),
@@ -89,11 +97,6 @@ def _grouping(grouping: str, part: Figures, said: Figures) -> Table:
         for fmr, rates in row["at"].items():
             table.add_row(*shown, fmr, _rate(rates, "fmr"), _rate(rates, "fnmr"))
             shown = ["", "", ""]
-    for fmr, measures in part.get("differentials", {}).items():
-        worst = measures.get("worst_fnmr")
-        says = f"worst FNMR: {worst}" if worst else "no group's FNMR can be said to be the worst"
-        table.add_row("", "", "", fmr, _measures(measures["fmr"]), _measures(measures["fnmr"]))
-        table.add_row("", "", "", "", "", says)
     return table
 
 
@@ -101,12 +104,14 @@ def _right(name: str) -> Column:
     return Column(name, justify="right")
 
 
-def _measures(measures: Figures | None) -> str:
-    if measures is None:
-        return ""
-    ratio = "–" if measures["ratio"] is None else f"{measures['ratio']:.2f}"
-    gini = "–" if measures["gini"] is None else f"{measures['gini']:.2f}"
-    return f"max/min {ratio}, Gini {gini}"
+def _of_page(title: str, table: PageTable) -> Table:
+    left = len(table.header) - table.numeric
+    columns = [*map(Column, table.header[:left]), *map(_right, table.header[left:])]
+    shown = Table(*columns, title=title, title_justify="left")
+    for row in table.rows:
+        # An interval stands below its rate: a matrix of seven groups is then some 100 characters wide.
+        shown.add_row(*row[:left], *(cell.replace(" (", "\n(") for cell in row[left:]))
+    return shown
 
 
 def _rate(row: Figures, kind: str) -> str:

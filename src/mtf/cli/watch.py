@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Crawl again what is due, bring the data set up to date, and commit it with one line of the changelog."""
         from mtf.watch import run
-        from mtf.watch.week import CHANGELOG
+        from mtf.watch.run_changes import CHANGELOG
 
         done = run.run(ProjectPaths.find(), is_all_due=is_all_due)
         print(done.line)

@@ -41,16 +41,25 @@ def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: 
 
     Raises GateFailed with the identities and labels for which this is impossible.
     """
+    rows = rows.sort(FACE)
+    chosen = split_of_each(rows, columns=columns, split=split, seed=seed)
+    return rows.with_columns(split=pl.Series(SPLITS, dtype=pl.String).gather(chosen))
+
+
+def split_of_each(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: int) -> Numbers:
+    """Place in SPLITS of each row (n, uint8), as `assigned` has it. The rows are sorted by identity and face_id.
+
+    Image_id, duplicate_group and label columns may be numbers or categories, which take less memory than texts.
+    """
     if rows.is_empty():
         raise GateFailed(NOTHING_LEFT)
-    rows = rows.sort(FACE)
     stratum = [IDENTITY] if IDENTITY in columns else list(columns)
     whole = units(rows, columns=columns, stratum=stratum, seed=seed)
     least = minimums(split)
     check_sizes(whole, least)
     by_stratum = _by_stratum(whole, split, least if IDENTITY in columns else np.zeros_like(least))
     final = repaired(whole, by_stratum, least)
-    return rows.with_columns(split=pl.Series(SPLITS, dtype=pl.String).gather(final[whole.of_face]))
+    return final.astype(np.uint8)[whole.of_face]
 
 
 def _by_stratum(units: Units, split: Split, least: Numbers) -> Numbers:

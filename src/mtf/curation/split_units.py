@@ -39,21 +39,20 @@ def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str],
     """Units of `rows`, sorted by identity and face_id; each label in `columns` is a group."""
     of_face = _in_seeds_order(rows, components(rows, UNIT_COLUMNS), seed)
     count = int(of_face.max()) + 1
-    group_of_face = [_numbers(rows[column]) for column in columns]
-    starts = np.cumsum([0, *(len(names) for names, _ in group_of_face)])
-    images = _ranks(rows["image_id"])
-    members = [
-        _incidence(*_each_image_once(of_face, numbers + start, images), (count, int(starts[-1])))
-        for (_, numbers), start in zip(group_of_face, starts, strict=False)
-    ]
+    groups = [(column, name) for column in columns for name in _sorted(rows[column])]
+    members = csr_array((count, len(groups)), dtype=np.int32)
+    images, start = _ranks(rows["image_id"]), 0
+    # One column after another: their numbers together would take most of the memory.
+    for column in columns:
+        members += _incidence(*_each_image_once(of_face, _ranks(rows[column]) + start, images), members.shape)
+        start += rows[column].n_unique()
     strata = pl.Series(_strata_names(rows, stratum))
-    names, numbers = _numbers(strata)
     return Units(
         of_face=of_face,
         faces=np.bincount(of_face, minlength=count).astype(np.int64),
-        groups=[(column, name) for column, (labels, _) in zip(columns, group_of_face, strict=True) for name in labels],
-        members=sum(members, start=csr_array((count, int(starts[-1])), dtype=np.int64)),
-        strata=_incidence(of_face, numbers, (count, len(names))),
+        groups=groups,
+        members=members,
+        strata=_incidence(of_face, _ranks(strata), (count, strata.n_unique())),
     )
 
 
@@ -65,11 +64,11 @@ def seeded(seed: int, *names: str) -> int:
 
 def _in_seeds_order(rows: pl.DataFrame, component: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Components renumbered by a hash of their first face, independent of the rows' order."""
-    first = rows.select(FACE).with_columns(component=pl.Series(component)).unique("component", keep="first").sort(FACE)
-    digests = (seeded(seed, identity, face_id) for identity, face_id, _ in first.iter_rows())
-    order = first.with_columns(digest=np.fromiter(digests, np.uint64, first.height)).sort("digest", *FACE)
-    number = np.empty(order.height, np.int64)
-    number[order["component"].to_numpy()] = np.arange(order.height)
+    _, first = np.unique(component, return_index=True)
+    digests = (seeded(seed, identity, face_id) for identity, face_id in rows.select(FACE)[first].iter_rows())
+    order = np.lexsort((first, np.fromiter(digests, np.uint64, len(first))))
+    number = np.empty_like(order)
+    number[order] = np.arange(len(order))
     return number[component]
 
 
@@ -79,8 +78,8 @@ def _strata_names(rows: pl.DataFrame, stratum: Sequence[str]) -> pl.Series:
     return rows.select(pl.concat_str(stratum, separator="\x1f")).to_series()
 
 
-def _numbers(values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
-    return values.unique().sort().to_list(), _ranks(values)
+def _sorted(values: pl.Series) -> list[str]:
+    return values.unique().sort().to_list()
 
 
 def _ranks(values: pl.Series) -> NDArray[np.int64]:
@@ -97,4 +96,4 @@ def _each_image_once(
 
 
 def _incidence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:
-    return csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)
+    return csr_array((np.ones(len(rows), np.int32), (rows, columns)), shape=shape)

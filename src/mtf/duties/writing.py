@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -66,6 +67,7 @@ def page(document: Document) -> str:
     return _environment(is_html=True).get_template("document.html.jinja").render(document=document)
 
 
+@cache
 def _environment(*, is_html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("mtf.duties", "templates"),

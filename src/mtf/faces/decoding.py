@@ -18,7 +18,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from mtf.faces import decoding_bounds, limited_decoder
-from mtf.schemas import DetectionOutcome
+from mtf.schemas.enums import DetectionOutcome
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
 MAX_DETAIL = 160

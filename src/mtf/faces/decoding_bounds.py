@@ -34,7 +34,7 @@ _TIFF: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
 # Pillow takes the version in either order of bytes; 43 is BigTIFF, with numbers of 64 bits.
 _VERSIONS = {b"*\0": 2, b"\0*": 2, b"+\0": 8, b"\0+": 8}
 _PNM = re.compile(rb"P[1-6]\s|P[1-6]#")
-_SCAN, _END = 0xDA, 0xD9
+_SCAN, _END, _FILL = 0xDA, 0xD9, 0xFF
 # In coded data, 0xFF is followed by 0x00 or by a restart marker (0xD0 to 0xD7); any other byte makes a marker.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _WITHOUT_LENGTH = {0x01, 0xD8}
@@ -49,8 +49,20 @@ def excess(data: bytes) -> str | None:
 
     A malformed file has no excess as far as it can be walked: its decoder names what is wrong.
     """
+    return walked(data)[0]
+
+
+def walked(data: bytes) -> tuple[str | None, bytes]:
+    """Exceeded bound as `excess` gives it, and the file without its coded pixels: the part that may hold metadata.
+
+    Only of a JPEG are the pixels left out.
+    """
     if data.startswith(_JPEG):
-        return _jpeg_excess(data)
+        return _jpeg_walked(data)
+    return _other_excess(data), data
+
+
+def _other_excess(data: bytes) -> str | None:
     if data.startswith(_PNG):
         return _png_excess(data)
     if data.startswith(_GIF):
@@ -70,27 +82,37 @@ def scans_at_most(data: bytes) -> int:
     return max(data.count(bytes([0xFF, _SCAN])), 1)
 
 
-def _jpeg_excess(data: bytes) -> str | None:
-    scans = fill_bytes = 0
-    for segments, (marker, fill) in enumerate(_jpeg_markers(data), start=1):
-        fill_bytes += fill
+def _jpeg_walked(data: bytes) -> tuple[str | None, bytes]:
+    scans = fill_bytes = kept = previous = 0
+    parts: list[bytes] = []
+    for segments, (place, start, marker) in enumerate(_jpeg_markers(data), start=1):
+        if data[start - 1] == _FILL and start > place:
+            between = data[place:start]
+            fill_bytes += len(between) - len(between.rstrip(b"\xff"))
+        if previous == _SCAN:  # what follows its header is coded pixels
+            parts.append(data[kept:place])
+            kept = start
+        previous = marker
         scans += marker == _SCAN
         if scans > MAX_SCANS:
-            return f"JPEG: {scans_at_most(data)} scans; permitted: {MAX_SCANS}"
+            return f"JPEG: {scans_at_most(data)} scans; permitted: {MAX_SCANS}", data
         if fill_bytes > MAX_FILL_BYTES:
-            return f"JPEG: {fill_bytes} fill bytes; permitted: {MAX_FILL_BYTES}"
+            return f"JPEG: {fill_bytes} fill bytes; permitted: {MAX_FILL_BYTES}", data
         if segments > MAX_SEGMENTS:
-            return f"JPEG: more than {MAX_SEGMENTS} segments"
-    return None
+            return f"JPEG: more than {MAX_SEGMENTS} segments", data
+    return None, b"".join([*parts, data[kept:]])
 
 
-def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (marker, fill bytes before it) up to the end marker; what lies between segments is skipped."""
+def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (end of the segment before, place of the marker, marker) up to the end marker.
+
+    What lies between the two places is skipped. It may end with fill bytes.
+    """
     place = 2
     while found := _MARKER.search(data, place):
-        start, marker = found.start(), data[found.start() + 1]
-        between = data[place:start]
-        yield marker, len(between) - len(between.rstrip(b"\xff"))
+        start = found.start()
+        marker = data[start + 1]
+        yield place, start, marker
         if marker == _END:
             return
         place = start + 2

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mtf.core.clustered_share import interval
-from mtf.schemas import DetectionOutcome
+from mtf.schemas.enums import DetectionOutcome
 
 DIGITS = 4
 

@@ -1,6 +1,6 @@
 """Command `dvc-image-diff`: shows which images differ between two versions of a DVC repository, on one page.
 
-Exit codes: 0 compared; 2 bad input.
+Exit codes: 0 compared; 2 bad input; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mtf.core import system_errors
 from mtf.core.atomic_files import write_text
-from mtf.core.errors import BadInput, MtfError
+from mtf.core.errors import BadInput, MtfError, listed
 from mtf.image_diff import page
 from mtf.image_diff.comparison import Difference, Differences, compare
 from mtf.image_diff.thumbnails import MAX_FILE_BYTES, Thumbnails
-from mtf.image_diff.versions import Objects, Version, read
+from mtf.image_diff.versions import Objects, Version, read, without
 
 KINDS = {"added": "Added", "gone": "Gone", "changed": "Changed", "moved": "Moved"}
 SHOWN = 10
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="dvc-image-diff",
         description="Show which images differ between two versions of a DVC repository, without a checkout.",
-        epilog="Images are read from DVC's cache, else from its remotes. Exit codes: 0 compared; 2 bad input.",
+        epilog=(
+            "Images are read from DVC's cache, else from its remotes. "
+            "Exit codes: 0 compared; 2 bad input; 130 interrupted."
+        ),
     )
     parser.add_argument("old", metavar="OLD", help="git revision: a tag, a branch or a commit")
     parser.add_argument("new", metavar="NEW", nargs="?", help="another one; default: the DVC files as they lie here")
@@ -44,8 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(given)
     except (MtfError, OSError) as error:
-        print(f"dvc-image-diff: {page.plain(str(error))}", file=sys.stderr)
+        line = system_errors.explained(error) if isinstance(error, OSError) else None
+        print(f"dvc-image-diff: {page.plain(line or str(error))}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("dvc-image-diff: interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -54,7 +63,11 @@ def _run(given: argparse.Namespace) -> None:
     objects = Objects(_stores(root))
     below = [path.strip("/") for path in given.path]
     old, new = (read(root, revision, objects, below=below) for revision in (given.old, given.new))
-    found = compare(old.files, new.files)
+    if below and not (old.files or new.files or old.unlisted or new.unlisted):
+        raise BadInput(f"--path: {listed(map(repr, below))}: no file of DVC in either version")
+    # A folder that one version does not list is no difference.
+    unlisted = [*old.unlisted, *new.unlisted]
+    found = compare(without(old, unlisted), without(new, unlisted))
     notes = [*old.unknown, *new.unknown, *objects.failures]
     if found.others:
         notes.append(f"differences of files that are no images by their names are left out: {found.others:,}")

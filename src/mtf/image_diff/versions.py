@@ -34,11 +34,13 @@ class Version:
     name: its revision, or "the working tree".
     files: path → md5 of its content.
     unknown: outputs whose files are not known, with the reason.
+    unlisted: folders among them.
     """
 
     name: str
     files: dict[str, str]
     unknown: list[str] = field(default_factory=list)
+    unlisted: list[str] = field(default_factory=list)
 
 
 class Objects:
@@ -90,13 +92,17 @@ def read(root: Path, revision: str | None, objects: Objects, *, below: Sequence[
 def _add_listing(version: Version, folder: str, oid: str, objects: Objects, below: Sequence[str]) -> None:
     data = objects.read(oid, max_bytes=MAX_LISTING_BYTES)
     if data is None:
-        version.unknown.append(f"{version.name}: {folder}: its list of files is in no store; `dvc fetch` may bring it")
+        version.unknown.append(
+            f"{version.name}: {folder}: not compared: its list of files is in no store; `dvc fetch` may bring it"
+        )
+        version.unlisted.append(folder)
         return
     entries: Any = None
     with suppress(ValueError, RecursionError):
         entries = json.loads(data)
     if not isinstance(entries, list):
-        version.unknown.append(f"{version.name}: {folder}: its list of files cannot be read")
+        version.unknown.append(f"{version.name}: {folder}: not compared: its list of files cannot be read")
+        version.unlisted.append(folder)
         return
     for entry in entries:
         name, digest = (entry.get("relpath"), entry.get("md5")) if isinstance(entry, dict) else (None, None)
@@ -104,6 +110,11 @@ def _add_listing(version: Version, folder: str, oid: str, objects: Objects, belo
             path = posixpath.join(folder, name)
             if _is_below(path, below):
                 version.files[path] = digest
+
+
+def without(version: Version, folders: Sequence[str]) -> dict[str, str]:
+    """Files of a version, without those in `folders`."""
+    return {path: digest for path, digest in version.files.items() if not folders or not _is_below(path, folders)}
 
 
 def _is_below(path: str, below: Sequence[str]) -> bool:

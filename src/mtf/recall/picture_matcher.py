@@ -11,7 +11,8 @@ import numpy as np
 from mtf.recall.perceptual_code import CodeIndex, NotAPicture, grey_grid, is_telling, rgb_pixels
 from mtf.recall.withdrawal_list import WithdrawalList
 
-AT_ONCE = 64
+PICTURES_AT_ONCE = 64
+"""Pictures that are compared with the list in one step."""
 Place = TypeVar("Place", bound=Hashable)
 
 
@@ -81,7 +82,7 @@ class PictureMatcher:
             places.append(place)
             grids.append(grid)
             kept.append(data)
-            if len(grids) == AT_ONCE:
+            if len(grids) == PICTURES_AT_ONCE:
                 yield from self._by_looks(places, grids, kept)
                 places, grids, kept = [], [], []
         yield from self._by_looks(places, grids, kept)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtf.core import yaml_files
@@ -156,7 +156,7 @@ def answers(facts: Facts, card: Card) -> Iterator[Answered]:
     """Questions with their answers: the makers' text, then the tables' facts; None if there is neither."""
     for question in questions():
         written = card.answers.get(question.id)
-        counted = _templates().from_string(question.facts or "").render(facts=facts, card=card).strip()
+        counted = _compiled(question.facts or "").render(facts=facts, card=card).strip()
         yield question, "\n\n".join(text.strip() for text in (written, counted) if text) or None
 
 
@@ -209,6 +209,12 @@ def _size_category(images: int) -> str:
     return next((name for name, bound in bounds if images < bound), "n>1M")
 
 
+@cache
+def _compiled(text: str) -> Template:
+    return _templates().from_string(text)
+
+
+@cache
 def _templates() -> Environment:
     return Environment(
         loader=PackageLoader("mtf.release", "templates"),

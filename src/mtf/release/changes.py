@@ -103,11 +103,7 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
     the detector do not remove and add it.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
-    in_both = pairs.select("identity", face_id="other_id")
-    added = with_reasons(
-        new.data.join(in_both, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
-    )
-    removed = with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
+    added, removed = added_faces(old, new, pairs, box_iou=box_iou), removed_faces(old, new, pairs, box_iou=box_iou)
     both = old.data.join(pairs, on=FACE).join(new.data, left_on=["identity", "other_id"], right_on=FACE, suffix="_new")
     people, others = set(old.data["identity"]), set(new.data["identity"])
     down = {name for name in people - others if _is_taken_down(name, removed, new)}
@@ -126,11 +122,33 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
     )
 
 
-def with_reasons(
-    faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
+def added_faces(old: DatasetVersion, new: DatasetVersion, pairs: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:
+    """Faces of `new` that `old` does not have, with `why`: what kept a face out of `old` and no longer does, as text.
+
+    pairs: faces that both have (`paired`).
+    """
+    faces = new.data.join(pairs.select("identity", face_id="other_id"), on=FACE, how="anti")
+    return _with_reasons(faces, of=new, other=old, words="no longer {}", otherwise=NEW, box_iou=box_iou)
+
+
+def removed_faces(old: DatasetVersion, new: DatasetVersion, pairs: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:
+    """Faces of `old` that `new` does not have, with `why`: what keeps a face out of `new`, as text.
+
+    pairs: faces that both have (`paired`).
+    """
+    faces = old.data.join(pairs, on=FACE, how="anti")
+    return _with_reasons(faces, of=old, other=new, words="{}", otherwise=GONE, box_iou=box_iou)
+
+
+def _with_reasons(
+    faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, otherwise: str, box_iou: float
 ) -> pl.DataFrame:
-    """Faces of one version with `why`: the reason, as text, that the other version does not have each face."""
-    unexplained = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
+    """Faces of one version with `why`: the reason that the other version does not have each.
+
+    words: format of a known reason.
+    otherwise: text for a face that the other version does not exclude.
+    """
+    unexplained = UNKNOWN if other.exclusions is None else otherwise
     excluded = _excluded(faces, other, box_iou=box_iou)
     fetched = _fetched(faces, of, other)
     down = [name for name in faces["identity"].unique() if other.takedowns and other.takedowns.of_identity(name)]

@@ -1,4 +1,5 @@
-"""Changes of single faces between two versions: added, gone, cropped anew, relabelled, under another license; and why.
+"""Changes of single faces between two versions: added, gone, cropped again, relabelled, in another split, under another
+license; and why.
 
 `mtf.release.changes` counts them for the changelog; here each is a row. Faces and identities that were taken down are
 counted there, and are in no row here: they are named nowhere.
@@ -11,7 +12,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from mtf.release.changes import TAKEN_DOWN, DatasetVersion, paired, with_reasons
+from mtf.release.changes import TAKEN_DOWN, DatasetVersion, added_faces, paired, removed_faces
 from mtf.schemas import FACE, IMAGE
 
 BOX = ["x", "y", "width", "height"]
@@ -25,6 +26,7 @@ class ChangeKind(StrEnum):
     GONE = "gone"
     CROPPED = "cropped"
     RELABELLED = "relabelled"
+    MOVED = "moved"
     LICENSE = "license"
 
 
@@ -49,6 +51,7 @@ def between(
     rosters: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None),
     evidence: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None),
     crop_changes: str = "",
+    split_changes: str = "",
 ) -> pl.DataFrame:
     """Changes from `old` to `new`, with the columns COLUMNS, sorted by kind, identity and face.
 
@@ -56,20 +59,17 @@ def between(
     box_iou: overlap from which two boxes are the same face, as for decisions.
     rosters: of both versions, with identity and labels.
     evidence: of both versions (`schemas.EVIDENCE`).
-    crop_changes: parameters of the stage crop that differ, in words.
+    crop_changes, split_changes: parameters of the stages crop and split that differ, in words.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
-    added = with_reasons(
-        new.data.join(pairs.select("identity", face_id="other_id"), on=FACE, how="anti"),
-        of=new, other=old, words="no longer {}", box_iou=box_iou,
-    ).select(
+    added = added_faces(old, new, pairs, box_iou=box_iou).select(
         *IMAGE, old_face=pl.lit(None, pl.String), new_face="face_id", what=pl.lit("new in the data set"), why="why"
-    )  # fmt: skip
-    gone = with_reasons(
-        old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou
-    ).select(*IMAGE, old_face="face_id", new_face=pl.lit(None, pl.String), what=pl.lit("no longer in it"), why="why")
+    )
+    gone = removed_faces(old, new, pairs, box_iou=box_iou).select(
+        *IMAGE, old_face="face_id", new_face=pl.lit(None, pl.String), what=pl.lit("no longer in it"), why="why"
+    )
     both = (
-        old.data.select(*FACE, "image_id", *labels)
+        old.data.select(*FACE, "image_id", "split", *labels)
         .join(pairs, on=FACE)
         .rename({"face_id": "old_face", "other_id": "new_face"})
     )
@@ -78,6 +78,7 @@ def between(
         ChangeKind.GONE: gone.filter(pl.col("why") != TAKEN_DOWN),
         ChangeKind.CROPPED: _cropped(both, old, new, crop_changes),
         ChangeKind.RELABELLED: _relabelled(both, new, labels, rosters),
+        ChangeKind.MOVED: _moved(both, new, split_changes),
         ChangeKind.LICENSE: _relicensed(old, new, pairs, evidence),
     }
     tables = [part.with_columns(kind=pl.lit(str(kind))).select(*COLUMNS) for kind, part in parts.items()]
@@ -133,6 +134,20 @@ def _relabelled(
         for name in labels
     ]  # fmt: skip
     return pl.concat(parts) if parts else pl.DataFrame(schema=COLUMNS)
+
+
+def _moved(both: pl.DataFrame, new: DatasetVersion, changes: str) -> pl.DataFrame:
+    """Faces in another split."""
+    joined = both.join(
+        new.data.select("identity", "split", new_face="face_id"), on=["identity", "new_face"], suffix="_new"
+    )
+    again = "the stage split divided again: faces came or went, or their labels or duplicates differ"
+    why = f"parameters: {changes}" if changes else again
+    return joined.filter(pl.col("split").ne_missing(pl.col("split_new"))).select(
+        *IMAGE, "old_face", "new_face",
+        what=pl.format("{} → {}", *(pl.col(name).fill_null("none") for name in ("split", "split_new"))),
+        why=pl.lit(why),
+    )  # fmt: skip
 
 
 def _roster_changes(

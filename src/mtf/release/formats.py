@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from mtf.core import atomic_folders
 from mtf.core.atomic_files import replacing, write_json
 from mtf.core.errors import BadInput, listed, shortened
 from mtf.release import documents, folder_cards, huggingface, layout
@@ -66,22 +67,23 @@ def export(release: Path, to: Path, form: ReleaseFormat, *, labels: Names) -> Ex
     documents.check_enclosed_documents(release)
     table = _read(release / TABLE, labels)
     non_curated = _read(release / TABLE_NON_CURATED, labels) if has_non_curated else None
-    to.mkdir(parents=True, exist_ok=True)
-    written = _WRITERS[form](release, to, table, non_curated)
-    if table is not None:
-        shutil.copyfile(release / layout.LABEL_NAMES, to / layout.LABEL_NAMES)
-    documents.write_enclosed_documents(
-        release,
-        to,
-        template=f"FORM_{form}.md.jinja",
-        context={
-            "columns": list(labels),
-            "splits": [] if table is None else [split for split in SPLITS if split in set(table["split"])],
-            "non_curated": 0 if non_curated is None else non_curated.height,
-            "says": written.says,
-        },
-        configs=written.configs,
-    )
+    # The folder appears when it is whole: a run that was stopped can be repeated, and nobody publishes a part.
+    with atomic_folders.replacing(to) as beside:
+        written = _WRITERS[form](release, beside, table, non_curated)
+        if table is not None:
+            shutil.copyfile(release / layout.LABEL_NAMES, beside / layout.LABEL_NAMES)
+        documents.write_enclosed_documents(
+            release,
+            beside,
+            template=f"FORM_{form}.md.jinja",
+            context={
+                "columns": list(labels),
+                "splits": [] if table is None else [split for split in SPLITS if split in set(table["split"])],
+                "non_curated": 0 if non_curated is None else non_curated.height,
+                "says": written.says,
+            },
+            configs=written.configs,
+        )
     return Exported(0 if table is None else table.height, 0 if non_curated is None else non_curated.height)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from mtf.evaluation import group_tables
 from mtf.evaluation.figure_files import Groups, Scores
 from mtf.papers import mtf_tables
 from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
@@ -18,7 +19,7 @@ BASELINE_COLOURS = {
     "random_guess": "#BBBBBB",  # the uniform guess, before version 0.2
     "majority": "#777777",
 }
-ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
+ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap", *group_tables.DIFFERENCES.values()]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
 Named = tuple[str, PageTable]
 MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
@@ -28,7 +29,7 @@ def models(
     scores: Scores,
     groups: Groups,
     *,
-    at_once: Mapping[str, float],
+    all_correct: Mapping[str, float],
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
     others: Sequence[tuple[str, PageTable]] = (),
@@ -39,7 +40,7 @@ def models(
 
     - `scores`: task → model → measure → figure;
     - `groups`: task → model → grouping → figures;
-    - `at_once`: multi-task network → share of pictures with every task correct, 0 to 1;
+    - `all_correct`: multi-task network → share of pictures with every task correct, 0 to 1;
     - `pictures`: further figures as `data:` addresses with captions;
     - `is_stale`: True if models were evaluated on another test split;
     - `others`: tables of trainings outside the pipeline;
@@ -49,7 +50,8 @@ def models(
     if not scores:
         return PageSection("models", "Models", ["No model has been evaluated yet."], tables=others)
     says = ["On the test split; macro averages.", *([undetected] if undetected else [])]
-    says += [f"{model}: every task correct for {percent(share)} of the pictures." for model, share in at_once.items()]
+    for model, share in all_correct.items():
+        says.append(f"{model}: every task correct for {percent(share)} of the pictures.")
     if is_stale:
         says.insert(0, STALE)
     grouped = {task: groups[task] for task in scores if task in groups}
@@ -58,6 +60,7 @@ def models(
     folded = []
     for task, found in grouped.items():
         folded += [(f"Worst and best group: {task}", PageTable(ENDS, rows))] if (rows := list(_ends(found))) else []
+        folded += _rates(task, found)
         folded += [(f"Intersections: {task}", table)] if (table := _intersections(found)) else []
     if worst := list(_worst(grouped)):
         tables.insert(
@@ -104,7 +107,7 @@ def _scores(rows: Mapping[str, Mapping[str, float]]) -> PageTable:
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
     """Rows of the worst and best group, and the gap, for each model and grouping; small groups do not count.
 
-    A group is only named where the difference is no chance (`fairness.summary`).
+    A group is named only if its difference is significant (`fairness.summary`).
     """
     for model, groupings in by_model.items():
         for grouping, found in groupings.items():
@@ -115,17 +118,22 @@ def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
                     grouping,
                     *(_end(summary, groups, which) for which in ("worst", "best")),
                     _gap(found),
+                    *group_tables.differences(summary),
                 ]
 
 
 def worst_group(groupings: Mapping[str, Figures]) -> tuple[str, str] | None:
-    """Worst group of all groupings of a model, and its figures; None if no group can be named."""
-    measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
-    if not measured:
+    """Name of the worst group of all groupings of a model, and its accuracy as text; None if no group can be named."""
+    if (found := _worst_grouping(groupings)) is None:
         return None
-    found = min(measured, key=lambda each: each["summary"]["worst"])
     name = found["summary"]["worst_group"]
     return name, _share(found["groups"][name])
+
+
+def _worst_grouping(groupings: Mapping[str, Figures]) -> Figures | None:
+    """Grouping whose worst group has the lowest accuracy, of those that name one (`fairness.summary`)."""
+    named = [found for found in groupings.values() if "worst_group" in found["summary"]]
+    return min(named, key=lambda found: found["summary"]["worst"], default=None)
 
 
 def confusion_table(found: Figures) -> PageTable:
@@ -143,14 +151,12 @@ def _worst(groups: Groups) -> Iterator[list[str]]:
     """Rows of the worst group of all groupings for each task and model, of those that can be named."""
     for task, by_model in groups.items():
         for model, groupings in by_model.items():
-            measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
-            if worst := worst_group(groupings):
-                found = min(measured, key=lambda each: each["summary"]["worst"])
-                yield [task, readable(model), f"{worst[0]}: {worst[1]}", _gap(found)]
+            if (found := _worst_grouping(groupings)) is not None:
+                yield [task, readable(model), _end(found["summary"], found["groups"], "worst"), _gap(found)]
 
 
 def _end(summary: Figures, groups: Mapping[str, Figures], which: str) -> str:
-    """Name and figures of the worst or the best group, if the difference is no chance."""
+    """Name and figures of the worst or the best group; without a significant difference, its accuracy alone."""
     if (name := summary.get(f"{which}_group")) is not None:
         return f"{name}: {_share(groups[name])}"
     return f"{percent(summary[which])}; which group cannot be said"
@@ -190,12 +196,22 @@ def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Char
         title=f"Accuracy by subgroup, with intervals of 95 % by person: {task}",
         says=(
             f"Dot chart of the accuracy on {task} by subgroup with intervals; the table has the figures. "
-            "A group without an interval has too few people for one."
+            "A group without an interval has too few people for one; the table says how many more it takes."
         ),
         figure=figure,
         table=_table(rows, names),
         height_px=bars_height_px(len(rows) * max(1, len(names) - 1)),
     )
+
+
+def _rates(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[Named]:
+    """Table of the rates of each model, by group of a single attribute."""
+    for model, groupings in by_model.items():
+        single = {name: part for name, part in groupings.items() if "×" not in name}
+        if names := group_tables.columns(single):
+            header = ["Subgroup", "People", *(group_tables.RATES[name] for name in names)]
+            title = f"Rates by group: {task}, {readable(model)}. {group_tables.MEANS_OVER_LABELS}"
+            yield title, PageTable(header, list(group_tables.rate_rows(single, names)), numeric=1 + len(names))
 
 
 def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> PageTable | None:
@@ -222,11 +238,15 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> P
 
 
 def _share(figures: Figures) -> str:
-    """Accuracy with its interval and pictures, `95.2 % (77.3 to 99.2; n = 21)`; empty for a group without pictures."""
+    """Accuracy with its interval and pictures, `95.2 % (77.3 to 99.2; n = 21)`; empty for a group without pictures.
+
+    Without an interval, it says how many people are missing: `95.2 % (no interval: 9 more people; n = 21)`.
+    """
     if "accuracy" not in figures:
         return ""
     low, high = figures.get("low"), figures.get("high")
-    interval = "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}; "
+    missing = f"no interval: {group_tables.more_people(figures)}; " if "more_people" in figures else ""
+    interval = missing if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}; "
     return f"{percent(figures['accuracy'])} ({interval}n = {figures['n']:,})"
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mtf.evaluation.group_tables import pair_key
 from mtf.report.report_page import PageTable, number
 
 Figures = Mapping[str, Any]
 Named = tuple[str, PageTable]
+MATRIX_GROUPS = 7
+"""Groups of more than so many are shown as a list of pairs: a wider matrix cannot be read."""
 
 
 def verified(found: Mapping[str, Figures]) -> Iterator[Named]:
@@ -29,9 +33,51 @@ def verified(found: Mapping[str, Figures]) -> Iterator[Named]:
             if rows := list(_groups(part)):
                 columns = [grouping, "People", "No vector", "FMR wanted", "FMR", "FNMR"]
                 yield f"Verification, {name}: by {grouping}", PageTable(columns, rows)
-            if rows := list(_differentials(part)):
-                columns = ["FMR wanted", "Worst FMR", "Max/min", "Gini", "Worst FNMR", "Max/min", "Gini", "Worst group"]
-                yield f"Verification, {name}: differences by {grouping}", PageTable(columns, rows)
+            for title, table in (*across(grouping, part), *differences(grouping, part)):
+                yield f"Verification, {name}: {title}", table
+
+
+def across(grouping: str, part: Figures) -> Iterator[Named]:
+    """Tables of the FMR within and across groups, with intervals: a matrix for each FMR that a threshold was set for.
+
+    grouping, part: attribute or attributes, and their figures. Of more than MATRIX_GROUPS groups, one table with a row
+    for each pair. Nothing for fewer than two groups with figures.
+    """
+    large = [group for group, row in part["groups"].items() if "at" in row]
+    if len(large) < 2:
+        return
+    found = _pairs(part, large)
+    fmrs = list(part["groups"][large[0]]["at"])
+    if len(large) > MATRIX_GROUPS:
+        rows = [[*pair, *(_rate(by_fmr[fmr], "fmr") for fmr in fmrs)] for pair, by_fmr in found.items()]
+        columns = ["Group", "Other group", *(f"FMR, {fmr} wanted" for fmr in fmrs)]
+        yield f"FMR across groups by {grouping}", PageTable(columns, rows, numeric=len(fmrs))
+        return
+    for fmr in fmrs:
+        rows = [
+            [first, *(_rate(found[first, second][fmr], "fmr") if (first, second) in found else "" for second in large)]
+            for first in large
+        ]
+        table = PageTable([grouping, *large], rows, numeric=len(large))
+        yield f"FMR across groups by {grouping}, {fmr} wanted", table
+
+
+def _pairs(part: Figures, large: Sequence[str]) -> dict[tuple[str, str], Figures]:
+    """Each pair of these groups, and each group with itself → rates for each FMR."""
+    return {
+        (first, second): part["groups"][first]["at"] if first == second else part["across"][pair_key(first, second)]
+        for first, second in itertools.combinations_with_replacement(large, 2)
+    }
+
+
+def differences(grouping: str, part: Figures) -> Iterator[Named]:
+    """Table of the measures of `differentials`, a row for each kind of error at each FMR."""
+    if rows := list(_differentials(part)):
+        columns = [
+            *("FMR wanted", "FDR", "GARBE", "Rate", "Worst case", "Max/min", "Max/geometric mean", "Gini"),
+            "Worst group",
+        ]
+        yield f"differences by {grouping}", PageTable(columns, rows)
 
 
 def _groups(part: Figures) -> Iterator[list[str]]:
@@ -48,11 +94,15 @@ def _groups(part: Figures) -> Iterator[list[str]]:
 
 def _differentials(part: Figures) -> Iterator[list[str]]:
     for fmr, measures in part.get("differentials", {}).items():
-        row = [fmr]
-        for kind in ("fmr", "fnmr"):
-            each = measures[kind] or {}
-            row += [_percent(each.get("worst_case")), _plain(each.get("ratio")), _plain(each.get("gini"))]
-        yield [*row, measures.get("worst_fnmr") or "cannot be said"]
+        both = [_plain(measures.get(name)) for name in ("fdr", "garbe")]
+        worst = measures.get("worst_fnmr") or "cannot be said"
+        yield [fmr, *both, "FMR", *_sizes(measures["fmr"]), "not tested"]
+        yield ["", "", "", "FNMR", *_sizes(measures["fnmr"]), worst]
+
+
+def _sizes(measures: Figures | None) -> list[str]:
+    each = measures or {}
+    return [_percent(each.get("worst_case")), *(_plain(each.get(name)) for name in ("ratio", "ratio_to_mean", "gini"))]
 
 
 def _rate(row: Figures, name: str, ends: tuple[str, str] | None = None) -> str:

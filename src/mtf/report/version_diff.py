@@ -35,6 +35,7 @@ TITLES = {
     ChangeKind.GONE: "Gone",
     ChangeKind.CROPPED: "Cropped anew",
     ChangeKind.RELABELLED: "Relabelled",
+    ChangeKind.MOVED: "In another split",
     ChangeKind.LICENSE: "License changed",
 }
 _FIFTYONE_PICTURES = "data"
@@ -86,7 +87,8 @@ def compare(workspace: ProjectPaths, params: Params, old: str, new: str | None) 
         box_iou=params.curate.box_iou,
         rosters=(_roster(revisions[0], unknown), _roster(revisions[1], unknown)),
         evidence=(evidence[0], evidence[1]),
-        crop_changes=_crop_changes(*revisions),
+        crop_changes=_parameter_changes(*revisions, "crop"),
+        split_changes=_parameter_changes(*revisions, "split", "seed"),
     )
     permitted = _permitted(workspace, params, revisions[1], evidence[1], unknown)
     shown = changes.join(permitted, on=IMAGE, how="semi")
@@ -110,7 +112,9 @@ def html(found: VersionDiff, *, title: str) -> str:
     if found.taken_down:
         notes.append(f"{found.taken_down:,} identities were taken down; they are named nowhere")
     if lacking:
-        notes.append(f"{lacking:,} changes have no picture: they may not be shown, or are in the newer version no more")
+        notes.append(
+            f"{lacking:,} changes have no picture: they may not be shown, or are no longer in the newer version"
+        )
     totals = ", ".join(f"{group.title.lower()} {group.total:,}" for group in groups)
     return page.rendered(groups, title=f"{title}: {found.old} and {found.new}", says=[totals], notes=notes)
 
@@ -146,10 +150,9 @@ def _row(found: VersionDiff, row: dict[str, Any]) -> page.Row:
 
 
 def _pictures(found: VersionDiff, row: dict[str, Any]) -> tuple[bytes | None, bytes | None]:
-    """Thumbnails before and after. A face that only has another label or license is shown once."""
-    sides = (
-        ("new",) if row["kind"] in (ChangeKind.RELABELLED, ChangeKind.LICENSE) and row["new_face"] else ("old", "new")
-    )
+    """Thumbnails before and after. A face whose crop is the same is shown once."""
+    looks_the_same = row["kind"] in (ChangeKind.RELABELLED, ChangeKind.MOVED, ChangeKind.LICENSE)
+    sides = ("new",) if looks_the_same and row["new_face"] else ("old", "new")
     made = {}
     for side in sides:
         crop = found.picture(row, side)
@@ -208,8 +211,8 @@ def _roster(revision: Revision, unknown: list[str]) -> pl.DataFrame | None:
     return pl.DataFrame(cells, schema=dict.fromkeys(cells[0], pl.String)) if cells else None
 
 
-def _crop_changes(old: Revision, new: Revision) -> str:
-    """Parameters of the stage crop that differ, in words; empty if none does."""
+def _parameter_changes(old: Revision, new: Revision, *keys: str) -> str:
+    """Parameters below `keys` of params.yaml that differ, in words; empty if none does."""
     sections = []
     for revision in (old, new):
         text = revision.bytes_of(PATHS_IN_PROJECT.params.as_posix()) or b""
@@ -217,7 +220,8 @@ def _crop_changes(old: Revision, new: Revision) -> str:
             content = yaml_files.parse(text.decode("utf-8", "replace"), "params.yaml")
         except BadInput:
             return ""
-        sections.append(_flat((content or {}).get("crop") if isinstance(content, dict) else None))
+        given = content if isinstance(content, dict) else {}
+        sections.append({name: each for key in keys for name, each in _flat(given.get(key), key).items()})
     before, after = sections
     return ", ".join(
         f"{name} {before.get(name, 'none')} → {after.get(name, 'none')}"
@@ -226,7 +230,7 @@ def _crop_changes(old: Revision, new: Revision) -> str:
     )
 
 
-def _flat(section: Any, prefix: str = "crop") -> dict[str, str]:
+def _flat(section: Any, prefix: str) -> dict[str, str]:
     if not isinstance(section, dict):
         return {prefix: str(section)}
     return {name: text for key, value in section.items() for name, text in _flat(value, f"{prefix}.{key}").items()}

@@ -11,10 +11,10 @@ from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.contact_sheet import contact_sheet
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, LookPage
 from mtf.review_app.engine.loading import load_review_data
-from mtf.review_app.engine.review_data import Key
 from mtf.review_app.terminal_input import report_torn, typed_answers
 
 HELP = "two numbers: they are duplicates  u undo  d done with this person  q leave"

@@ -9,6 +9,7 @@ from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.loading import (
     certification_session,
@@ -18,7 +19,7 @@ from mtf.review_app.engine.loading import (
     with_gold,
 )
 from mtf.review_app.engine.page import Page
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.terminal_input import report_torn, typed_answers
 from mtf.review_app.terminal_pictures import TerminalPictures

@@ -20,8 +20,8 @@ from PIL import Image
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import BadInput
 from mtf.review_app.contact_sheet import contact_sheet
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures
-from mtf.review_app.engine.review_data import Key
 
 COLUMNS = 44
 SHEET_WIDTH = "95%"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from mtf.sample.listing import (
 from mtf.sample.people import Person
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
+# Before the first review of the panel. With it, each run of the pipeline on the sample gives the same bytes.
+RECORDED_AT = datetime(2025, 12, 31, 12, tzinfo=UTC)
 # Delay of the slow picture, above `crawl.timeout_s` of the sample's params.yaml.
 SLOW_S = 8.0
 PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
@@ -60,7 +63,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: SampleSize = WHOLE) 
     listed = listings(seed, finds, size.people)
     drawn = {item.find.key: item for item in drawn_files(seed, listed, size.people, compute)}
     truths = [truth_of(listing, _source(listing, drawn), listed) for listing in listed]
-    recorded_web.write(data / "web", responses(seed, listed, drawn, size.people))
+    recorded_web.write(data / "web", responses(seed, listed, drawn, size.people), recorded_at=RECORDED_AT)
     truth.write(data / "web", truths)
     csv_files.write(data / "roster.csv", _roster(size.people))
     csv_files.write(data / "takedowns.csv", [TAKEDOWN_COLUMNS])

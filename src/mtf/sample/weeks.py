@@ -106,9 +106,9 @@ class LivingWeb:
         self._listed[place] = new
         return Changed(self._week, kind, old.url, new.url, hashlib.sha256(self._drawn[key].file.data).hexdigest())
 
-    def write(self, folder: Path) -> None:
-        """Write this week's web for `mtf.crawl.recorded_web`."""
-        recorded_web.write(folder, [_with_validators(each) for each in self._responses()])
+    def write(self, folder: Path, *, recorded_at: datetime) -> None:
+        """Write this week's web for `mtf.crawl.recorded_web`. recorded_at: time of each crawl of it."""
+        recorded_web.write(folder, [_with_validators(each) for each in self._responses()], recorded_at=recorded_at)
 
     def _responses(self) -> Iterator[Response]:
         shown = [one for one in self._listed if one.find.key not in self._hidden]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         failures_path,
         frame,
         read,
+        scan,
+        sink,
         write,
     )
     from mtf.schemas.crawl_tables import (
@@ -66,8 +68,8 @@ __all__ = [
     "SCREENING", "SETTLED", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "VISITS", "ConsentGiver",
     "ConsentScope", "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table",
     "VisitResult", "check",
-    "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "undetected",
-    "write",
+    "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "scan", "sink", "splits",
+    "undetected", "write",
 ]  # fmt: skip
 
 

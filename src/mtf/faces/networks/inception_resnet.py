@@ -5,7 +5,9 @@ Layers have the names of the public PyTorch conversions of FaceNet's weights, so
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +16,10 @@ from torch.nn import functional
 MIN_PX = 75
 # Dimensions of the embedding in Das et al.; the public weights have 512.
 EMBEDDING = 128
+# Name of what a file of weights says of its input, if that is standardised picture by picture.
+PER_PICTURE = "standardise.per_picture"
+# FaceNet's input is (x − 127.5) / 128; the smallest standard deviation below is of the values x from 0 to 255.
+INPUT_SCALE = 128
 # Layers that make the embedding; not taken from a file of weights with an embedding of another width.
 LAST = ("last_linear", "last_bn")
 
@@ -111,11 +117,41 @@ def _reduction_b() -> Reduction:
     )
 
 
+class Standardise(nn.Module):
+    """Input of the network: as it is, or standardised picture by picture, for weights that were trained so.
+
+    Per picture, it is (x − mean) / max(std, 1 / √n) over the n values of a picture, TensorFlow's
+    `per_image_standardization`. The state dict of the network names this only where it is used, so that files of other
+    weights keep their form.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.per_picture = False
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        if not self.per_picture:
+            return pictures
+        std, mean = torch.std_mean(pictures, dim=(1, 2, 3), correction=0, keepdim=True)
+        return (pictures - mean) / std.clamp(min=1 / (INPUT_SCALE * math.sqrt(math.prod(pictures.shape[1:]))))
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:  # noqa: ARG002 (torch's)
+        if self.per_picture:
+            destination[f"{prefix}per_picture"] = torch.tensor(True)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *_: Any, **__: Any) -> None:
+        self.per_picture = bool(state_dict.get(f"{prefix}per_picture", False))
+
+
 class InceptionResnetV1(nn.Module):
-    """Embedding network: (n, 3, size, size), size at least 75, usually 160 → (n, embedding), each row of length 1."""
+    """Embedding network: (n, 3, size, size), size at least 75, usually 160 → (n, embedding), each row of length 1.
+
+    The pictures are (x − 127.5) / 128 for all weights; see `Standardise`.
+    """
 
     def __init__(self, embedding: int = EMBEDDING, *, dropout: float = 0.6) -> None:
         super().__init__()
+        self.standardise = Standardise()
         self.conv2d_1a = convolution(3, 32, 3, stride=2)
         self.conv2d_2a = convolution(32, 32, 3)
         self.conv2d_2b = convolution(32, 64, 3, padding="same")

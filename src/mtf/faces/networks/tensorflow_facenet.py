@@ -15,7 +15,7 @@ import torch
 
 from mtf.core.errors import BadInput, listed
 from mtf.faces.networks import tensorflow_checkpoint
-from mtf.faces.networks.inception_resnet import InceptionResnetV1
+from mtf.faces.networks.inception_resnet import EMBEDDING, PER_PICTURE, InceptionResnetV1
 
 SCOPE = "InceptionResnetV1"
 EMBEDDING_WEIGHTS = f"{SCOPE}/Bottleneck/weights"
@@ -55,15 +55,22 @@ VARIABLES = {
 _BRANCH = re.compile(r"branch(\d)(?:\.(\d))?\.")
 
 
-def convert(index: Path) -> dict[str, torch.Tensor]:
+def convert(index: Path, *, per_picture: bool | None = None) -> dict[str, torch.Tensor]:
     """State dict of `InceptionResnetV1` from the checkpoint whose index is the file `index`.
 
-    The width of the embedding is the checkpoint's. Raises BadInput if a tensor is missing or has another shape.
+    The width of the embedding is the checkpoint's. `per_picture`: True if it was trained on pictures standardised one
+    by one, which the state dict then says; None for the library's models: those with 128 numbers, of 2017, were, those
+    with 512, of 2018, were not (github.com/davidsandberg/facenet, issue 948).
+
+    Raises BadInput if a tensor is missing or has another shape.
     """
     found = tensorflow_checkpoint.read(index)
     if EMBEDDING_WEIGHTS not in found:
         raise BadInput(f"{index}: not a checkpoint of FaceNet: no variable {EMBEDDING_WEIGHTS}")
-    return state_dict(found, where=str(index))
+    made = state_dict(found, where=str(index))
+    if per_picture or (per_picture is None and len(made["last_linear.weight"]) == EMBEDDING):
+        made[PER_PICTURE] = torch.tensor(True)
+    return made
 
 
 def state_dict(found: Mapping[str, np.ndarray], *, where: str) -> dict[str, torch.Tensor]:

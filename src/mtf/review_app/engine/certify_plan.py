@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.page import CERTIFICATE, NOTHING_LEFT, Page
 from mtf.review_app.engine.queue import DONE, NOTHING, SKIP, Rows, counted
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Step, funnel_steps
 

@@ -25,9 +25,10 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces import decoding
 from mtf.review_app.engine import gold_pictures
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_table import ADDRESSED, is_taken_down
 from mtf.review_app.engine.gold_questions import GoldQuestion
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.schemas import FACE_ID, SLUG, takedown_file
 
 KINDS = {"filepath": "crop", "picture": "picture", "person": "person"}

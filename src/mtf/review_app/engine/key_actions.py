@@ -11,9 +11,10 @@ import numpy as np
 
 from mtf.annotation.decision import Decision, Verdict
 from mtf.core.errors import BadInput, bad_value, listed
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.page import CurrentPage
 from mtf.review_app.engine.queue import ACCEPT, KEEP, NOTHING, REJECT, SKIP, VerdictCodes, duplicate_place
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Reason, Step, funnel_steps
 

@@ -16,8 +16,9 @@ from mtf.annotation import ledger, pairs
 from mtf.annotation.pairs import Look, Pair
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.queue import ACCEPT, KEEP, NOTHING, SKIP, duplicate_place
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 
 # Above this number of faces the leaves are not put into their best order, which takes seconds.
 MAX_BEST_ORDER = 400

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.key_actions import At
 from mtf.review_app.engine.last_look import LastLook
 from mtf.review_app.engine.loading import plan_of
 from mtf.review_app.engine.page import LAST_LOOK, NOTHING_LEFT, Page, Plan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.schemas import Step
 

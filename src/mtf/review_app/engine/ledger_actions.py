@@ -11,7 +11,8 @@ import polars as pl
 
 from mtf.annotation import consensus
 from mtf.annotation.decision import Decision, Verdict
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.face_key import Key
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 
 # Lines that one key wrote have one time, or with an older program times that lie closer together than this.

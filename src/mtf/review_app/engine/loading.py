@@ -17,14 +17,15 @@ from mtf.core.import_closure import PARAMETERS
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
 from mtf.faces.embeddings import distinguishes_people
-from mtf.review_app.engine import face_table, gold_questions, likeness
+from mtf.review_app.engine import face_table, gold_selection, likeness
 from mtf.review_app.engine.certify_plan import CertifyPlan
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.gold_plan import GoldPlan
 from mtf.review_app.engine.gold_writer import GoldWriter
 from mtf.review_app.engine.page import Plan
 from mtf.review_app.engine.plan import PAGE_FACES, JointPlan, ReviewPlan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.schemas import FACE
 
@@ -83,7 +84,7 @@ def with_gold(workspace: ProjectPaths, params: Params, review_data: ReviewData, 
     """
     answers, _ = gold.read(workspace.review)
     share = params.review.gold_share
-    questions = gold_questions.made(review_data, answers, reviewer=reviewer, share=share, seed=params.seed)
+    questions = gold_selection.selected(review_data, answers, reviewer=reviewer, share=share, seed=params.seed)
     return review_data.with_gold(questions) if questions.questions else review_data
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mtf.review_app.engine import triage
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.identity_pages import IdentityPages, steps_at_once
 from mtf.review_app.engine.page import NOTHING_LEFT, Page
 from mtf.review_app.engine.queue import (
@@ -22,7 +23,7 @@ from mtf.review_app.engine.queue import (
     named,
     next_steps,
 )
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Step, funnel_steps
 from mtf.schemas.funnel_steps import AGE_GROUP

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,27 +13,19 @@ import polars as pl
 from mtf.annotation import consensus, duplicate_rules, matching, model_verdicts
 from mtf.annotation.ledger import Ledger
 from mtf.review_app.engine import panel_model, triage
+from mtf.review_app.engine.face_key import Key
+from mtf.review_app.engine.gold_questions import GoldQuestions
 from mtf.review_app.engine.likeness import Likeness
 from mtf.review_app.engine.panel_model import PanelModel
 from mtf.review_app.engine.queue import OPINIONS, SETTLED, Rows, Settled, groups_of, settled_of
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import FACE, Step, funnel_steps
 
-if TYPE_CHECKING:
-    from mtf.review_app.engine.gold_questions import GoldQuestions
-
 # Cached properties that depend on the rows of `faces`.
 _BY_ROW = (
     *("persons", "likeness", "components", "groups", "panel_verdicts", "conflicts_by_row", "undecided_by_row"),
     *("_people", "_rows", "_keys", "_places", "_groups"),
 )
-
-
-class Key(NamedTuple):
-    """Key of a face in the tables."""
-
-    identity: str
-    face_id: str
 
 
 class ReviewData:

@@ -16,10 +16,11 @@ from mtf.annotation.decision import Decision, Verdict
 from mtf.annotation.ledger import LedgerWriter
 from mtf.core.errors import BadInput
 from mtf.review_app.engine import ledger_actions, pace
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.identity_pages import steps_at_once
 from mtf.review_app.engine.key_actions import At, Given, KeyActions
 from mtf.review_app.engine.page import CurrentPage, Page, Plan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.review_app.engine.upcoming import upcoming_page
 from mtf.schemas import funnel_steps

@@ -17,9 +17,10 @@ from typing import Any
 import polars as pl
 
 from mtf.core.errors import BadInput, MtfError
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import PictureRequest, Pictures
 from mtf.review_app.engine.page import Page, Plan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone.sample_updates import accepted_of, page_updates, panel_updates, sample_updates
 from mtf.review_app.fiftyone.samples import sample_id
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 # Others' decisions are read this often at most, and for at most a twentieth of the time.
 REFRESH_S = 3.0
 REFRESH_SHARE = 20
+# MongoDB has this long to take the last updates; it is less than the app has to end in.
+CLOSE_S = 10.0
+GOODBYE_S = 0.5
 
 
 @dataclass
@@ -171,8 +175,20 @@ class LiveSession:
             self._behind.submit(self._write, lambda: removals)
 
     def close(self) -> None:
+        """End the session, once. Updates that MongoDB does not take within CLOSE_S are given up."""
+        if self._closed.is_set():
+            return
         self._closed.set()
         self._refreshing.join()
+        try:
+            self._behind.submit(lambda: None).result(CLOSE_S)
+        except TimeoutError:
+            import pymongo
+
+            # Each update would wait 30 s for a MongoDB that is gone, as would the end of the client's sessions. With a
+            # closed client they fail at once.
+            with pymongo.timeout(GOODBYE_S):
+                self.collection.database.client.close()
         self._behind.shutdown(wait=True)
         self.session.close()
 

@@ -13,8 +13,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from mtf.core.errors import BadInput, MtfError, bad_value, listed
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.page import NOTHING_LEFT, Page
-from mtf.review_app.engine.review_data import Key
 from mtf.review_app.engine.session import At, ReviewSession
 from mtf.review_app.fiftyone.live_session import LiveSession, current_session
 from mtf.review_app.fiftyone.page_answer import describe, describe_faces

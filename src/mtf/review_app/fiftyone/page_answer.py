@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from mtf.annotation.decision import Verdict
 from mtf.review_app.engine import face_pictures
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.page import LAST_LOOK, Page
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.sample_updates import KEEPER_MEASURES, accepted_of, keeper_measures, proposed_keeper

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import queue_columns
 from mtf.review_app.engine.queue import ACCEPT, NOTHING, SKIP
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import samples
 from mtf.schemas import Step, funnel_steps

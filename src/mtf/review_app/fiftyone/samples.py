@@ -192,8 +192,8 @@ def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None) ->
         dataset.delete()
     dataset = fo.Dataset(name, persistent=True)
     dataset.media_type = "image"
-    for field, kind in _fields(labels):
-        dataset.add_sample_field(field, kind, read_only=True)
+    # All at once: `add_sample_field` reads and writes the whole data set's document for each field.
+    dataset._merge_sample_field_schema({field: kind(read_only=True) for field, kind in _fields(labels)})
     _close(dataset.get_field("filepath"))
     for field in ("rank", "step", "identity", "duplicate_group", "verdict"):
         dataset.create_index(field)

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures, Stamp
-from mtf.review_app.engine.review_data import Key
 from mtf.review_app.fiftyone.samples import sample_id
 
 

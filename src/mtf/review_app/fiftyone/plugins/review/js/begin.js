@@ -64,7 +64,10 @@ function registerLookAgain() {
     async execute(ctx) {
       const open = ctx.currentSample ? [ctx.currentSample] : [];
       const ids = open.length ? open : [...(ctx.selectedSamples || new Map()).keys()];
-      if (await lookAgain(ids)) { foo.executeOperator("close_sample"); show(); }
+      const refusal = await lookAgain(ids);
+      if (refusal) { foo.executeOperator("notify", { message: refusal, variant: "warning" }); return; }
+      foo.executeOperator("close_sample");
+      show();
     }
   }
   foo.registerOperator(JudgeChosen, "@mtf/review");

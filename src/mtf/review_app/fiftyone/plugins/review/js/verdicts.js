@@ -159,11 +159,12 @@ export function wasDrawn() {
   pressedAt = null;
 }
 
-// Faces chosen elsewhere, such as in a saved view, each at its own step.
+// Show faces chosen elsewhere, such as in a saved view, each at its own step. Returns the refusal, if there is one: the
+// panel is not on the screen then.
 export async function lookAgain(ids) {
   const answer = await ask("look", { ids });
-  if (answer.refused) { say(answer.refused, "refused"); return false; }
+  if (answer.refused) return answer.refused;
   showPage({ ...answer, step: null }, { at: answer.at });
   say(`${answer.page.length === 1 ? "1 face" : `${answer.page.length} faces`} chosen by you; n leads back to the page`);
-  return true;
+  return null;
 }
