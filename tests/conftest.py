@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import getpass
 import multiprocessing
@@ -22,13 +23,23 @@ import yaml
 import marks
 from mtf import config as params
 from mtf.config import Params
-from projects import PRELOADED, run_in
+from mtf.core import dvc_cli, interrupts, yaml_files
+from projects import PRELOADED, dvc_in_this_process, run_in
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 # Typer makes the objects of all commands anew for each call, which takes longer than many a command.
 typer.main.get_command = functools.cache(typer.main.get_command)
+# Most projects of the tests have the repository's params.yaml, or one of a few: each text is parsed once.
+_parsed = functools.lru_cache(maxsize=256)(yaml_files.parse)
+yaml_files.parse = lambda text, name: copy.deepcopy(_parsed(text, name))
+# The same DVC, which loads its libraries for a second in each process.
+DVC_PROCESS = dvc_cli.dvc
+dvc_cli.dvc = dvc_in_this_process
+# One fork server for all tests of a process, with the libraries that most of them load.
+_start_fork_server = interrupts.start_fork_server
+interrupts.start_fork_server = lambda _preloaded=(): _start_fork_server(PRELOADED)
 # `yaml.safe_load` and `yaml.safe_dump` by libyaml, where PyYAML has it: the same values, ten times as fast.
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -79,6 +90,12 @@ def chromium() -> str:
 def dvc() -> str:
     """The program of this environment. A fixture that runs DVC asks for it, and so marks the tests that use it."""
     return str(Path(sys.executable).parent / "dvc")
+
+
+@pytest.fixture
+def dvc_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `mtf` start DVC as outside of the tests, as a process."""
+    monkeypatch.setattr(dvc_cli, "dvc", DVC_PROCESS)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiohttp import web
 
@@ -31,6 +32,7 @@ class LoggedHosts:
     """Client side of the web: each request names the process that sends it."""
 
     origin: str
+    recorded_at: datetime | None = None
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         host, _, path = url.partition("://")[2].partition("/")
@@ -43,6 +45,8 @@ class HostLog:
 
     answers: path → (status, headers, body), the same for every host; any other path is not found.
     gate: hosts named `gate-…` answer only when so many processes have sent a request: so that all take part.
+    is_open: hosts named `held-…` answer only when it is set.
+    waiting: processes whose requests wait for it.
     """
 
     answers: Mapping[str, tuple[int, dict[str, str], bytes]]
@@ -50,6 +54,8 @@ class HostLog:
     gate: int = 0
     asked: list[Asked] = field(default_factory=list)
     senders: set[int] = field(default_factory=set)
+    is_open: threading.Event = field(default_factory=threading.Event)
+    waiting: set[int] = field(default_factory=set)
     hosts: LoggedHosts = field(default_factory=lambda: LoggedHosts(""))
 
     def counts(self, path: str) -> Counter[str]:
@@ -78,6 +84,9 @@ class HostLog:
         self.senders.add(process)
         await asyncio.sleep(self.latency_s)
         while request.host.startswith("gate-") and len(self.senders) < self.gate:
+            await asyncio.sleep(self.latency_s)
+        while request.host.startswith("held-") and not self.is_open.is_set():
+            self.waiting.add(process)
             await asyncio.sleep(self.latency_s)
         self.asked.append(Asked(request.host, request.path, process, start, time.monotonic()))
         return web.Response(status=status, headers=headers, body=body)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 _CHUNK_BYTES = 2**14
 _SEND_BUFFER_BYTES = 2**16
@@ -78,6 +79,7 @@ class PolicyWeb:
     """Web in place of the live one: host → address of its server."""
 
     addresses: Mapping[str, str]
+    recorded_at: datetime | None = None
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         host, _, path = url.partition("://")[2].partition("/")

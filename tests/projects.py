@@ -38,7 +38,13 @@ def environment() -> dict[str, str]:
 # Modules that the fork server of a test process loads: each process of a stage would load them for seconds.
 PRELOADED = ["mtf.pipeline.crawl", "mtf.pipeline.crop", "mtf.pipeline.screen"]
 # Commands of DVC that start no other program, so that this process can run them and has all of their output.
-DVC_ALONE = {"add", "cache", "checkout", "commit", "config", "init", "pull", "push", "remote"}
+DVC_ALONE = {
+    *("add", "artifacts", "cache", "checkout", "commit", "config", "data", "init", "metrics", "params", "plots"),
+    *("pull", "push", "remote", "status", "exp list", "exp save", "exp show"),
+}
+# Commands that run stages, whose output goes past this process, and options of those that start DVC once more.
+DVC_RUNS = {"repro", "exp run"}
+DVC_BESIDE = {"--temp", "--queue", "--run-all"}
 
 
 def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +53,11 @@ def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     A process of its own loads libraries for seconds; tests about signals, kills or several commands at once start one.
     """
     return _in_this_process(folder, ["mtf", *arguments], main)
+
+
+def dvc_in_this_process(*arguments: str, root: Path) -> subprocess.CompletedProcess[str]:
+    """`mtf.core.dvc_cli.dvc`, without a process of its own."""
+    return _in_this_process(root, ["dvc", *arguments], _dvc)
 
 
 def _in_this_process(
@@ -66,16 +77,28 @@ def _in_this_process(
 
 
 def _dvc() -> int:
+    import colorama
     from dvc.cli import main as dvc
 
-    return dvc(sys.argv[1:])
+    with pytest.MonkeyPatch.context() as here:
+        # DVC calls them around its JSON, which would then go to the stream that Colorama met first.
+        here.setattr(colorama, "deinit", lambda: None)
+        here.setattr(colorama, "reinit", lambda: None)
+        return dvc(sys.argv[1:])
+
+
+def _is_dvc_alone(arguments: tuple[str, ...]) -> bool:
+    """True if this process can run the command: all that it prints is DVC's own, or it prints nothing."""
+    name = " ".join(arguments[:2]) if arguments[0] == "exp" else arguments[0]
+    is_quiet = not DVC_BESIDE.intersection(arguments) and bool({"-q", "--quiet"}.intersection(arguments))
+    return name in DVC_ALONE or (name in DVC_RUNS and is_quiet)
 
 
 def run_in(folder: Path, *command: str, timeout_s: float = 900) -> str:
     """Standard output of a command that must succeed; what it said is shown where it does not."""
     if command[0] == "mtf":
         done = mtf(folder, *command[1:])
-    elif command[0] == "dvc" and (command[1] in DVC_ALONE or command[1:3] == ("repro", "-q")):
+    elif command[0] == "dvc" and _is_dvc_alone(command[1:]):
         done = _in_this_process(folder, list(command), _dvc)
     else:
         done = subprocess.run(

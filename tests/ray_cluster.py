@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,15 +17,52 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import fsspec
 import psutil
 import pytest
+from moto.s3.models import S3Backend
 from moto.server import ThreadedMotoServer
 
 BUCKET = "cluster"
 OBJECT_STORE_BYTES = 80 * 2**20
-START_S = 120
+START_S = 300
 """Seconds that a node has to start: Ray's 30 are too few on a busy machine."""
+HELD_S = 400
+"""Seconds that an upload is held at most, so that a test which fails does come to its end."""
 TESTS = Path(__file__).parent
+
+
+class HeldUploads:
+    """Uploads that wait in the S3 server, so that a test knows what is in work.
+
+    keys: of those that wait.
+    """
+
+    def __init__(self, after: int) -> None:
+        self.keys: set[str] = set()
+        self._free = after
+        self._lock = threading.Lock()
+        self._is_open = threading.Event()
+        self._are_lost = False
+
+    def pass_on(self, key: str) -> None:
+        """Wait until the upload may go on. Raises ConnectionAbortedError for one that is lost."""
+        with self._lock:
+            is_held = self._free <= 0
+            self._free -= 1
+        if is_held:
+            self.keys.add(key)
+            if not self._is_open.wait(HELD_S) or self._are_lost:
+                raise ConnectionAbortedError(key)
+
+    def release(self) -> None:
+        """Let all uploads go on, later ones too."""
+        self._is_open.set()
+
+    def lose(self) -> None:
+        """Fail those that wait: nothing of them is stored."""
+        self._are_lost = not self._is_open.is_set()
+        self._is_open.set()
 
 
 @dataclass
@@ -54,10 +92,35 @@ class RayCluster:
         self.cluster.remove_node(node, allow_graceful=False)
         self.nodes.remove(node)
 
+    def node_of(self, worker: int) -> int:
+        """`id` of the node whose process a worker is."""
+        raylet = psutil.Process(worker).ppid()
+        return next(id(node) for node in self.nodes if _raylet(node) == raylet)
+
     def workers(self) -> list[psutil.Process]:
         """Processes that run tasks and actors."""
-        raylets = {process.pid for process in psutil.process_iter() if process.name() == "raylet"}
-        return [each for each in psutil.process_iter() if each.ppid() in raylets and "ray::" in "".join(each.cmdline())]
+        found = list(psutil.process_iter(["name", "ppid", "cmdline"]))  # without those that end meanwhile
+        raylets = {each.pid for each in found if each.info["name"] == "raylet"}
+        return [
+            each for each in found if each.info["ppid"] in raylets and "ray::" in "".join(each.info["cmdline"] or ())
+        ]
+
+    @contextmanager
+    def holding(self, folder: str, *, after: int = 0) -> Generator[HeldUploads]:
+        """Uploads of files in a folder of the storage wait while the block runs, except the first `after`."""
+        held, put = HeldUploads(after), S3Backend.put_object
+
+        def put_held(backend: S3Backend, bucket: str, key: str, *arguments: Any, **options: Any) -> Any:
+            if f"{folder}/" in key:
+                held.pass_on(key)
+            return put(backend, bucket, key, *arguments, **options)
+
+        with pytest.MonkeyPatch.context() as there:
+            there.setattr(S3Backend, "put_object", put_held)
+            try:
+                yield held
+            finally:
+                held.lose()
 
     def stored(self) -> dict[str, object]:
         """Key → time of each object in the storage."""
@@ -66,12 +129,22 @@ class RayCluster:
         return {each["Key"]: each["LastModified"] for page in pages for each in page.get("Contents", [])}
 
 
+def _raylet(node: Any) -> int:
+    """Process of a node that starts its workers."""
+    return node.all_processes["raylet"][0].process.pid
+
+
 def _own() -> dict[str, object]:
     """Address and ports of a node. A node dies that does not learn the ports of its agents in time."""
     names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
     with ExitStack() as stack:
         ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in names]
     return {"node_ip_address": "127.0.0.1", **dict(zip(names, ports, strict=True))}
+
+
+def python_path() -> str:
+    """PYTHONPATH of workers that import modules of the tests."""
+    return os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")])
 
 
 def s3_environment(endpoint: str) -> dict[str, str]:
@@ -86,14 +159,28 @@ def s3_environment(endpoint: str) -> dict[str, str]:
 
 
 @contextmanager
-def start() -> Generator[RayCluster]:
-    """A cluster with a head node alone, which has one CPU; nothing of it is left at the end."""
-    # A socket's path has at most 107 bytes, so that pytest's own folder is too deep.
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+def s3_server() -> Generator[str]:
+    """Address of an S3 server on loopback with the bucket BUCKET, which this environment uses."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
     with pytest.MonkeyPatch.context() as here:
+        for name, value in s3_environment(endpoint).items():
+            here.setenv(name, value)
+        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+        try:
+            yield endpoint
+        finally:
+            server.stop()
+            fsspec.get_filesystem_class("s3").clear_instance_cache()  # their address is that of this server
+
+
+@contextmanager
+def start() -> Generator[RayCluster]:
+    """A cluster with a head node alone, which has one CPU; nothing of it is left at the end."""
+    # A socket's path has at most 107 bytes, so that pytest's own folder is too deep.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    with pytest.MonkeyPatch.context() as here, s3_server() as endpoint:
         for name, value in {
             # Ray would connect to this machine's other address, at which a cluster on loopback does not listen.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -102,13 +189,12 @@ def start() -> Generator[RayCluster]:
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "10000",
             "RAY_health_check_failure_threshold": "3",
-            "RAY_agent_register_timeout_ms": "120000",
+            "RAY_agent_register_timeout_ms": str(1000 * START_S),
             "RAY_gcs_server_port_wait_time_s": str(START_S),
-            "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
-            **s3_environment(endpoint),
+            "RAY_gcs_rpc_server_connect_timeout_s": str(START_S),
+            "PYTHONPATH": python_path(),
         }.items():
             here.setenv(name, value)
-        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
         import ray
         from ray._private import ray_constants, services, utils
         from ray.cluster_utils import Cluster
@@ -126,7 +212,6 @@ def start() -> Generator[RayCluster]:
         finally:
             ray.shutdown()
             cluster.shutdown()
-            server.stop()
             _end_processes(folder)
             shutil.rmtree(folder, ignore_errors=True)
 

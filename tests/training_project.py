@@ -97,3 +97,39 @@ def write_project(
     shutil.copytree(ProjectPaths(Path(folder.name)).shards("crop"), workspace.shards("crop"), dirs_exist_ok=True)
     schemas.write(schemas.splits(params), rows, workspace.table("split", "splits"))
     return workspace, params
+
+
+FINE = {
+    **{"size_px": 100, "sharpness": 100.0, "brightness": 120.0, "clipped_share": 0.0, "eyes": 2},
+    **{"not_photograph": 0.0, "identity_distance": 0.1, "hash": 0},
+    **{"exact_group": None, "near_group": None, "across_group": None},
+}
+
+
+def write_curation(workspace: ProjectPaths, params: Params) -> None:
+    """Tables of the stages screen and curate for a project of `write_project`, and the split of what people kept.
+
+    People dropped each person's crops 0 and 1, of which 0 is in one picture with the tested crop 12 and 1 is a
+    duplicate of the tested crop 11; crop 3, which they kept to train on, hangs by crop 1 on that one, too. All of
+    finn's crops were dropped. Screening finds crop 4 of everyone too small.
+    """
+    every = pl.read_parquet(workspace.table("split", "splits"))
+    faces = every.with_columns(number=pl.int_range(pl.len()).over("identity"))
+    image_of_last = pl.col("image_id").filter(pl.col("number") == 12).first().over("identity")
+    group = pl.col("face_id").filter(pl.col("number") == 11).first().over("identity")
+    everything = faces.with_columns(
+        image_id=pl.when(pl.col("number") == 0).then(image_of_last).otherwise("image_id"),
+        duplicate_group=pl.when(pl.col("number").is_in([1, 3, 11])).then(group),
+    )
+    kept = everything.filter((pl.col("number") >= 2) & (pl.col("identity") != "finn"))
+    curated = kept.with_columns(duplicate_group=pl.lit(None, pl.String))
+    screening = everything.select(
+        "identity",
+        "face_id",
+        "image_id",
+        *(pl.lit(value).alias(name) for name, value in FINE.items() if name != "size_px"),
+        size_px=pl.when(pl.col("number") == 4).then(20).otherwise(100),
+    )
+    schemas.write(schemas.splits(params), curated, workspace.table("split", "splits"))
+    schemas.write(schemas.non_curated(params), everything, workspace.table("curate", "non_curated"))
+    schemas.write(schemas.SCREENING, screening, workspace.table("screen", "screening"))

@@ -229,6 +229,7 @@ RAISED = [
     (OSError(errno.EMFILE, "", "a"), 2, "a: too many open files; raise the limit on open files (`ulimit -n`)"),
     (OSError(errno.ENOENT, "", "a\nb"), 2, "'a\\nb': no such file or directory"),
     (BadInput("roster.csv row 2: x"), 2, "roster.csv row 2: x"),
+    (BadInput("lists/\x1b[31mred\n\u202egpj.csv: x"), 2, "lists/\\x1b[31mred\\n\\u202egpj.csv: x"),
     (GateFailed("release: no"), 1, "release: no"),
     (typer.Abort(), 130, "interrupted"),
     (BrokenProcessPool(), 2, "a worker process was ended from outside, perhaps for want of memory; lower compute"),
@@ -277,3 +278,36 @@ def test_a_file_that_does_not_fit_is_named(tmp_path: Path, kind: str) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout == "folder: file too large; raise the limit on the size of files (`ulimit -f`) []\n"
+
+
+ENDING = """
+import atexit, sys, threading
+
+class Garbage:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        print("garbage was searched for")
+
+def later():
+    threading.main_thread().join()
+    print("a thread")
+
+garbage = Garbage()
+atexit.register(print, "what was registered")
+threading.Thread(target=later).start()
+sys.argv = ["mtf", *sys.argv[1:]]
+from mtf.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("nonsense", 2)])
+def test_the_process_ends_after_its_threads_and_what_was_registered_and_searches_for_no_garbage(
+    argument: str, status: int
+) -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING, argument], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert done.stdout.splitlines()[-2:] == ["a thread", "what was registered"]
+    assert "garbage" not in done.stdout

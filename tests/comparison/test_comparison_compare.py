@@ -134,6 +134,28 @@ def test_a_comparison_that_was_stopped_goes_on_where_it_was(
 
 
 @pytest.mark.train
+def test_the_last_summary_stays_until_the_next_one_is_whole(
+    in_project: tuple[ProjectPaths, Params], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = compared(*in_project, recipes=["slow"], seeds=1)
+    watched = trials.ComparisonRun.run
+
+    def stopped(self: trials.ComparisonRun, comparison_data: trials.ComparisonData, **keep: Any) -> dict[str, Any]:
+        if self.seed == 44:
+            raise KeyboardInterrupt
+        return watched(self, comparison_data, **keep)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(trials.ComparisonRun, "run", stopped)
+        compared(*in_project, recipes=["slow"], seeds=3)
+    path = in_project[0].metrics("compare/recipes")
+    assert json.loads(path.read_text()) == {**first, "runs": kept(in_project[0])}
+    assert len(kept(in_project[0])) == 2
+    second = compared(*in_project, recipes=["slow"], seeds=3)
+    assert json.loads(path.read_text()) == {**second, "runs": kept(in_project[0])}
+
+
+@pytest.mark.train
 def test_a_changed_recipe_or_label_is_trained_again(
     in_project: tuple[ProjectPaths, Params], trained: list[tuple[str, int]]
 ) -> None:

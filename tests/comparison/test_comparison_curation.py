@@ -12,7 +12,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mtf import schemas
 from mtf.cli import app
 from mtf.comparison import curation, trials
 from mtf.config import IDENTITY, Params
@@ -24,49 +23,16 @@ from mtf.gates import outcome
 from mtf.papers import mtf_tables
 from mtf.pipeline import multitask, multitask_results, release_models, train
 from mtf.training import checkpoint
-from training_project import write_project
+from training_project import write_curation, write_project
 
 QUICK = {"optimizer": "adamw", "learning_rate": 0.01, "max_epochs": 1, "patience": 1, "batch": 16}
-FINE = {
-    **{"size_px": 100, "sharpness": 100.0, "brightness": 120.0, "clipped_share": 0.0, "eyes": 2},
-    **{"not_photograph": 0.0, "identity_distance": 0.1, "hash": 0},
-    **{"exact_group": None, "near_group": None, "across_group": None},
-}
-
-
-def faces_of(project: tuple[ProjectPaths, Params]) -> pl.DataFrame:
-    """All thirteen crops of each person, with `number` from 0."""
-    workspace, _ = project
-    faces = pl.read_parquet(workspace.table("split", "splits"))
-    return faces.with_columns(number=pl.int_range(pl.len()).over(IDENTITY))
 
 
 @pytest.fixture
 def project(tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch) -> tuple[ProjectPaths, Params]:
-    """People dropped each person's crops 0 and 1, of which 0 is in one picture with the tested crop 12 and 1 is a
-    duplicate of the tested crop 11; crop 3, which they kept to train on, hangs by crop 1 on that one, too.
-    All of finn's crops were dropped. Screening finds crop 4 of everyone too small.
-    """
+    """The people of `write_curation`."""
     workspace, params = write_project(tmp_path, sample_params, recipe="quick", recipes={"quick": QUICK})
-    faces = faces_of((workspace, params))
-    image_of_last = pl.col("image_id").filter(pl.col("number") == 12).first().over(IDENTITY)
-    group = pl.col("face_id").filter(pl.col("number") == 11).first().over(IDENTITY)
-    everything = faces.with_columns(
-        image_id=pl.when(pl.col("number") == 0).then(image_of_last).otherwise("image_id"),
-        duplicate_group=pl.when(pl.col("number").is_in([1, 3, 11])).then(group),
-    )
-    kept = everything.filter((pl.col("number") >= 2) & (pl.col(IDENTITY) != "finn"))
-    curated = kept.with_columns(duplicate_group=pl.lit(None, pl.String))
-    screening = everything.select(
-        IDENTITY,
-        "face_id",
-        "image_id",
-        *(pl.lit(value).alias(name) for name, value in FINE.items() if name != "size_px"),
-        size_px=pl.when(pl.col("number") == 4).then(20).otherwise(100),
-    )
-    schemas.write(schemas.splits(params), curated, workspace.table("split", "splits"))
-    schemas.write(schemas.non_curated(params), everything, workspace.table("curate", "non_curated"))
-    schemas.write(schemas.SCREENING, screening, workspace.table("screen", "screening"))
+    write_curation(workspace, params)
     workspace.params.write_text(yaml.safe_dump(params.model_dump(mode="json")))
     monkeypatch.chdir(tmp_path)
     return workspace, params

@@ -102,6 +102,7 @@ def test_machines_over_seeds_resume_and_stand_in_the_papers_tables(
     values = [runs[f"small_cnn/fine-tuned/age/{seed}"]["over_all"]["accuracy"] for seed in (42, 43)]
     row = found["rows"]["small_cnn, fine-tuned, SVM"]["over_all"]["age"]
     assert (row["accuracy"], row["std"]) == (round(np.mean(values), 4), round(np.std(values, ddof=1), 4))
+    assert row["more_people"] == 24 and "low" not in row
     assert single[0]["rows"]["small_cnn, fine-tuned, SVM"]["over_all"]["age"]["accuracy"] == values[0]
 
 

@@ -19,11 +19,12 @@ from torch.nn import functional
 from typer.testing import CliRunner
 
 from mtf.cli import app
-from mtf.comparison import mitigation
+from mtf.comparison import mitigation, seed_intervals
 from mtf.comparison.group_trials import GroupTrial
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation import fairness
 from mtf.training.group_losses import GroupDro, Reweighted
 from training_project import write_project
 
@@ -156,7 +157,29 @@ def test_groups_over_seeds_are_the_mean_and_deviation_of_single_trainings(
         values = pl.Series([run["groups"]["Males"][figure] for run in single])
         assert males[figure]["mean"] == pytest.approx(values.mean(), abs=1e-4)
         assert males[figure]["std"] == pytest.approx(values.std(), abs=1e-4)
-    assert males["n"] == 9
+    assert (males["n"], males["more_people"]) == (9, 27)
+    assert "low" not in males
+    table = CliRunner().invoke(app, arguments[:-1], env={"COLUMNS": "160"}, catch_exceptions=False).stdout
+    assert "interval of the mean" in table and "cannot be said: 27 more people" in table
+
+
+def test_the_interval_of_a_mean_over_seeds_contains_it_and_covers_the_truth_of_the_people_left_out() -> None:
+    rng, covered = np.random.default_rng(3), 0
+    for _ in range(200):
+        # Two networks that err on the same people: their mean varies as much as each of them.
+        hard = rng.beta(4, 1, 40)
+        runs = []
+        for shift in (0.0, 0.04):
+            people = np.repeat(np.arange(40), 5)
+            right = rng.random(200) < np.minimum(hard[people] * 0.96 + shift, 1)
+            said = pl.DataFrame({"identity": people, "label": "a", "predicted": np.where(right, "a", "b")})
+            runs.append(fairness.over_all(said.with_columns(pl.col("identity").cast(pl.String))))
+        found = seed_intervals.of_mean(runs)
+        mean = np.mean([run["accuracy"] for run in runs])
+        assert found["low"] < mean < found["high"]
+        covered += found["low"] <= 0.8 * 0.96 + 0.02 <= found["high"]
+    assert covered >= 180
+    assert seed_intervals.of_mean([{"accuracy": 1.0, "more_people": 3}] * 2) == {"more_people": 3}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +188,7 @@ def test_groups_over_seeds_are_the_mean_and_deviation_of_single_trainings(
         ({"by": "gender"}, r"--by: 'gender' is not permitted; permitted: an attribute that gender does not ask about"),
         ({"task": "recognition"}, r"--task: 'recognition' is not permitted; permitted: of params.yaml: race, gender"),
         ({"methods": ["magic"]}, r"--method: 'magic' is not permitted; permitted: none, reweighting, group_dro, thr"),
-        ({"recipe": "none"}, r"--recipes: 'none' is not permitted"),
+        ({"recipe": "none"}, r"--recipe: 'none' is not permitted"),
     ],
 )
 def test_names_that_are_unknown_are_refused(

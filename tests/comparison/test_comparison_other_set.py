@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from typer.testing import CliRunner
 from mtf import config as typed
 from mtf import schemas
 from mtf.cli import app
+from mtf.comparison import other_set_results
 from mtf.config import Params
 from mtf.core import clustered_share
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import labelled_folder
+from mtf.evaluation import intersections
 from mtf.pipeline import multitask, train
 from mtf.training import input_cache, trained_network
 from training_project import GROUNDS, PEOPLE, drawn, encoded, write_project
@@ -161,6 +164,9 @@ def test_a_folder_of_categories_is_measured_for_all_attributes_together(here: Pr
     assert "left out, no label in the names of its folders: 1" in found["set"]["left_out"]
     network = found["networks"]["multitask-equal"]
     assert {task: figures["n"] for task, figures in network["tasks"].items()} == {"race": 12, "gender": 12, "age": 12}
+    shown = CliRunner().invoke(app, ["evaluate", "--on", str(folder), "--no-crop"], env={"COLUMNS": "200"}).output
+    # Nobody knows who is who: each picture counts as a person.
+    assert shown.count("(cannot be said: 18 more people)") >= 4
     rows = network["categories"]
     assert len(rows) == 4 * 2 * 2
     assert sum(row["n"] for row in rows) == network["all"]["n"] == 12
@@ -197,6 +203,36 @@ def test_labels_are_words_in_the_names_of_folders_the_longest_first() -> None:
 
 
 @pytest.mark.train
+def test_a_label_that_the_other_set_lacks_makes_no_category(here: ProjectPaths, tmp_path: Path) -> None:
+    folder = categories(tmp_path / "befa")
+    for path in [*folder.glob("violet"), *folder.glob("green")]:
+        shutil.rmtree(path)
+    network = asked("--on", str(folder), "--no-crop")["networks"]["multitask-equal"]
+    assert {row["race"] for row in network["categories"]} == {"Amber", "Blue"}
+    assert len(network["categories"]) == 2 * 2 * 2
+    matrix = json.loads((here.plots("on") / "befa" / "multitask-equal" / "confusion" / "all.json").read_text())
+    counts = np.array(matrix["groups"][0]["matrix"])
+    # Each picture counts, also where the network answers Violet or Green.
+    assert counts.sum() == network["all"]["n"] == 8
+    assert matrix["labels"][8:] in ([], ["another category"])
+    assert len(matrix["labels"]) == len(counts)
+    assert np.trace(counts) == round(8 * network["all"]["accuracy"])
+
+
+def test_answers_with_a_label_that_the_set_lacks_are_the_last_column() -> None:
+    rows = [("1", "x", "a", "a"), ("1", "y", "c", "c"), ("2", "x", "a", "b"), ("2", "y", "d", "d")]
+    whole = pl.DataFrame(rows, schema=["face_id", "task", "label", "predicted"], orient="row").with_columns(
+        identity=pl.lit("i")
+    )
+    labels = {"x": ["a", "b"], "y": ["c", "d"]}
+    jointly = intersections.jointly(whole, labels)
+    assert jointly is not None
+    found = other_set_results._of_occurring(jointly, whole, labels)
+    assert found["labels"] == ["a × c", "a × d", "another category"]
+    assert found["groups"] == [{"group": {}, "n": 2, "matrix": [[1, 0, 0], [0, 0, 1], [0, 0, 0]]}]
+
+
+@pytest.mark.train
 def test_pictures_without_a_face_count_as_errors_if_the_parameters_say_so(
     here: ProjectPaths, trained: tuple[ProjectPaths, Params], tmp_path: Path
 ) -> None:
@@ -229,6 +265,7 @@ def test_pictures_without_a_face_count_as_errors_if_the_parameters_say_so(
     ("arguments", "message"),
     [
         (["--part", "test"], "need --on, the set to measure on"),
+        (["--on", "bad.yaml"], r"bad\.yaml: not an uncompressed tar: .*; name a folder or a tar"),
         (["--on", "nowhere"], r"--on: nowhere: no such folder or tar"),
         (["--on", ".", "--part", "dev"], r"--part: 'dev' is not permitted; permitted: all, train, val, test"),
         (["--on", ".", "--no-crop"], "a project has its labels and its crops"),

@@ -39,10 +39,47 @@ def test_an_interval_that_takes_the_pictures_for_independent_covers_it_less_ofte
     assert np.mean(covered) < 0.85
 
 
+def test_the_interval_covers_the_truth_though_some_people_have_many_times_as_many_cases() -> None:
+    """Genuine pairs: a person with n pictures has n (n - 1) / 2 of them, here 1 to 190."""
+    rng = np.random.default_rng(3)
+    covered = 0
+    for _ in range(400):
+        pictures = np.minimum(1 + rng.geometric(0.2, 30), 20)
+        cases = pictures * (pictures - 1) // 2
+        low, high = interval(rng.binomial(cases, rng.beta(0.8 * 1.5, 0.2 * 1.5, 30)), cases)
+        covered += low <= 0.8 <= high
+    # With one degree of freedom less than there are people, and no jackknife: 344 of 400.
+    assert 0.92 <= covered / 400 <= 0.985
+
+
+def test_the_variance_is_that_of_shares_without_each_cluster_in_turn() -> None:
+    rng = np.random.default_rng(3)
+    cases = rng.integers(2, 12, 40)
+    hits = rng.binomial(cases, rng.beta(6, 2, 40))
+    share = hits.sum() / cases.sum()
+    changes = [np.delete(hits, k).sum() / np.delete(cases, k).sum() - share for k in range(40)]
+    variance = 39 / 40 * np.sum(np.square(changes))
+    excess = sum((h - share * c) ** 2 - share * (1 - share) * c for h, c in zip(hits, cases, strict=True))
+    alike = excess / (share * (1 - share) * sum(c * (c - 1) for c in cases))
+    spread = [c + c * (c - 1) * alike for c in cases]
+    quantile = t.ppf(0.975, np.sum(spread) ** 2 / np.sum(np.square(spread)) - 1)
+    # The ends of Wilson's interval lie where the distance is so many standard errors of a true share there.
+    for end in interval(hits, cases):
+        error = np.sqrt(variance * end * (1 - end) / (share * (1 - share)))
+        assert abs(end - share) / error == pytest.approx(quantile)
+
+
 def test_pictures_that_all_agree_count_one_for_each_person() -> None:
     quantile = t.ppf(0.975, 49)
     assert interval([0] * 50, [10] * 50) == (0, pytest.approx(quantile**2 / (50 + quantile**2)))
     assert interval([10] * 50, [10] * 50)[1] == 1
+
+
+def test_if_all_agree_people_with_few_pictures_count_less() -> None:
+    high = interval([0] * 60, [10] * 30 + [1] * 30)[1]
+    effective, freedom = 330**2 / (30 * 10**2 + 30), (30 * 10**2 + 30) ** 2 / (30 * 10**4 + 30) - 1
+    square = t.ppf(0.975, freedom) ** 2
+    assert high == pytest.approx(square / (effective + square))
 
 
 # Newcombe, Two-sided confidence intervals for the single proportion (1998), Table I, method 3.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from mtf import config
 from mtf.config import messages
 from mtf.core.errors import BadInput
 from mtf.sources import registry
+from projects import mtf
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,9 +218,7 @@ def test_a_license_that_is_none_stops_every_stage_before_it_begins(
 ) -> None:
     change(raw)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
-    done = subprocess.run(
-        [sys.executable, "-m", "mtf", stage], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = mtf(tmp_path, stage)
     assert done.returncode == 2
     assert done.stderr.startswith(f"mtf: params.yaml: {says}; permitted: ") and done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -72,6 +72,58 @@ def test_a_shard_has_the_bytes_and_the_members_that_tarfile_writes_and_finds(tmp
         assert [shards.members(path)[name] for name, _ in content] == places
 
 
+@pytest.mark.parametrize("can_kernel_copy", [True, False])
+def test_a_shard_that_copies_from_another_has_the_bytes_of_one_that_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_kernel_copy: bool
+) -> None:
+    if not can_kernel_copy:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    files = {f"m{number}": os.urandom(size) for number, size in enumerate((700, 0, 512, 2_500_000, 1, 512, 90))}
+    old, other, new, anew = (tmp_path / f"{name}.tar" for name in ("old", "other", "new", "anew"))
+    kept = {name: shards.Member(old, *place) for name, place in write_shard(old, **files).items()}
+    foreign = {name: shards.Member(other, *place) for name, place in write_shard(other, **files).items()}
+    wanted: list[tuple[str, bytes, object]] = [
+        ("m0", files["m0"], kept["m0"]),
+        ("m1", files["m1"], kept["m1"]),
+        ("m2", b"changed", lambda: b"changed"),
+        ("m3", files["m3"], kept["m3"]),
+        ("m4", files["m4"], foreign["m4"]),
+        ("another name", files["m5"], kept["m5"]),
+        ("m6", files["m6"], kept["m6"]),
+        ("m5", files["m5"], kept["m5"]),
+    ]
+    with shards.writing(new, "d2") as shard:
+        places = [shard.add_from(name, read) for name, _, read in wanted]
+        shard.finish(ROWS)
+    with shards.writing(anew, "d2") as shard:
+        assert places == [shard.add(name, data) for name, data, _ in wanted]
+        shard.finish(ROWS)
+    assert new.read_bytes() == anew.read_bytes()
+
+
+def test_a_member_with_a_header_of_another_program_is_written_anew(tmp_path: Path) -> None:
+    old, new, anew = tmp_path / "old.tar", tmp_path / "new.tar", tmp_path / "anew.tar"
+    with tarfile.open(old, "w") as tar:
+        info = tarfile.TarInfo("one")
+        info.size, info.mtime = 3, 5
+        tar.addfile(info, io.BytesIO(b"one"))
+    with shards.writing(new, "d1") as shard:
+        shard.add_from("one", shards.Member(old, *shards.members(old)["one"]))
+        shard.finish(ROWS)
+    write_shard(anew, one=b"one")
+    assert new.read_bytes() == anew.read_bytes()
+
+
+def test_a_shard_that_is_cut_while_it_is_copied_ends_the_copy(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.tar", tmp_path / "new.tar"
+    places = write_shard(old, one=b"1" * 5120)
+    with pytest.raises(EOFError, match="shorter"), shards.writing(new, "d2") as shard:
+        shard.add_from("one", shards.Member(old, *places["one"]))
+        os.truncate(old, 2000)
+        shard.finish(ROWS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old.tar"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"\0" * 10_240, b"no tar" * 200])
 def test_members_of_what_is_no_shard_are_those_that_tarfile_finds(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "ana.tar"

@@ -51,6 +51,28 @@ def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert schemas.read(schemas.FACES, path).equals(written)
 
 
+def test_a_table_that_is_never_whole_in_memory_has_the_same_bytes(tmp_path: Path) -> None:
+    written, streamed = tmp_path / "crop" / "faces.parquet", tmp_path / "streamed" / "faces.parquet"
+    rows = schemas.write(schemas.FACES, [face(1), face(2)], written)
+    schemas.sink(schemas.FACES, rows.lazy().select(sorted(rows.columns)), streamed)
+    assert streamed.read_bytes() == written.read_bytes()
+    assert schemas.scan(schemas.FACES, streamed).collect().equals(rows)
+
+
+def test_a_streamed_table_that_breaks_its_contract_does_not_replace_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "crop" / "faces.parquet"
+    old = schemas.write(schemas.FACES, [face(1)], path)
+    broken = schemas.frame(schemas.FACES, [face(1), face(1), face(2, x=90)])
+    with pytest.raises(ContractViolated, match="the box lies inside its image"):
+        schemas.sink(schemas.FACES, broken.lazy(), path)
+    assert pl.read_parquet(path).equals(old)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert schemas.failures_path(path).is_file()
+    broken.write_parquet(path)
+    with pytest.raises(ContractViolated, match="multiple_fields_uniqueness"):
+        schemas.scan(schemas.FACES, path)
+
+
 def test_an_empty_table_keeps_its_types(tmp_path: Path) -> None:
     path = tmp_path / "crop" / "faces.parquet"
     schemas.write(schemas.FACES, [], path)
@@ -126,12 +148,26 @@ def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
         schemas.read(schemas.FACES, tmp_path / "none.parquet")
 
 
+@pytest.mark.parametrize("read", [schemas.read, schemas.scan])
 @pytest.mark.parametrize("keep", [0, 40, -1])
-def test_a_table_that_is_cut_short_is_said_to_be_unreadable_in_one_line(tmp_path: Path, keep: int) -> None:
+def test_a_table_that_is_cut_short_is_said_to_be_unreadable_in_one_line(tmp_path: Path, keep: int, read: Any) -> None:
     path = tmp_path / "images.parquet"
     schemas.write(schemas.IMAGES, [], path)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(BadInput, match="no readable table") as raised:
-        schemas.read(schemas.IMAGES, path)
+        read(schemas.IMAGES, path)
     assert "\n" not in str(raised.value)
     assert str(path) in str(raised.value)
+
+
+def test_a_quick_look_finds_what_the_rules_of_each_table_say(sample_params: Params) -> None:
+    tables = [getattr(schemas, name) for name in schemas.__all__]
+    tables = [each for each in tables if isinstance(each, schemas.Table)]
+    tables += [each(sample_params) for each in (schemas.roster, schemas.splits, schemas.curated, schemas.non_curated)]
+    assert len(tables) > 15
+    for table in tables:
+        empty = schemas.frame(table, [])
+        rules = [check for column in table.schema.columns.values() for check in column.checks]
+        assert table.conditions is not None, table.name
+        assert len(table.conditions) == len(rules) + len(table.schema.checks or ())
+        assert all(empty.select(table.conditions).row(0)) if table.conditions else not rules

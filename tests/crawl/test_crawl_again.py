@@ -1,9 +1,12 @@
 """Later runs: their requests and what they keep, sources that overlap, and memory in use."""
 
 import io
+import json
+import shutil
 import tarfile
 import time
 from collections import Counter
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -12,11 +15,52 @@ from crawl_project import HTML, bing_page, bing_result, bing_url, picture_bytes
 from mtf.core import shards
 from mtf.core.errors import GateFailed
 from mtf.crawl import collector, examination, http_client, store
+from mtf.crawl.recorded_web import RECORDED_AT
+from mtf.pipeline import crawl as stage
 
 
 def google_page(*urls: str) -> bytes:
     rows = ",".join(f'[1,[0,"id",["{url}",900,600],null,{{"2003":[null,"k","{url}.html","A title"]}}]]' for url in urls)
     return f"<html><script>AF_initDataCallback({{data:[{rows}]}});</script></html>".encode()
+
+
+def crawled_anew(project) -> dict[str, bytes]:
+    """Files of the crawl after a run that had no shard."""
+    folder = project.workspace.stage("crawl")
+    shutil.rmtree(folder, ignore_errors=True)
+    project.run()
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_crawls_of_a_recorded_web_with_a_time_of_its_own_give_the_same_bytes(project):
+    project.person("ana")
+    project.watch = {"recheck_days": 7}
+    project.answer(
+        "https://b.example/robots.txt", b"User-agent: *\nDisallow: /closed", headers={"Content-Type": "text/plain"}
+    )
+    project.finds(
+        "ana",
+        [
+            project.picture("https://a.example/x.jpg", picture_bytes(1), "https://a.example/1"),
+            project.picture("https://b.example/y.jpg", picture_bytes(2), "https://b.example/2"),
+            bing_result("https://b.example/closed/z.jpg"),
+            bing_result("https://a.example/404.jpg"),
+        ],
+    )
+    crawled_at = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    (project.root / "web").mkdir()
+    (project.root / "web" / RECORDED_AT).write_text(crawled_at.isoformat(), encoding="utf-8")
+    first = crawled_anew(project)
+    assert project.table("fetches")["fetched_at"].unique().to_list() == [crawled_at]
+    assert project.table("evidence")["checked_at"].unique().to_list() == [crawled_at]
+    assert project.table("signals")["heard_at"].drop_nulls().unique().to_list() == [crawled_at]
+    responses = shards.read_member(project.workspace.shard("crawl", "ana"), "responses.parquet")
+    headers = [header for row in pl.read_parquet(io.BytesIO(responses))["headers"] for header in json.loads(row)]
+    assert {value for name, value in headers if name == "Date"} == {"Thu, 01 Oct 2026 12:00:00 GMT"}
+    assert crawled_anew(project) == first
+    # No time passes in this web, so nothing becomes due in it.
+    stage.run(project.workspace, project.params(), due=True)
+    assert json.loads(project.workspace.metrics("crawl").read_text())["revisits"]["pictures"] == 0
 
 
 def test_a_source_that_finds_only_what_another_had_found_before_it_yields_pictures(project):

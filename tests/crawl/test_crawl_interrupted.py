@@ -12,6 +12,8 @@ from crawl_project import Project, bing_result, picture_bytes
 from mtf.core import interrupts
 from mtf.crawl.recorded_web import Response
 
+pytestmark = pytest.mark.lengthy(30)
+
 SLOW = "https://slow.example/ben.jpg"
 
 

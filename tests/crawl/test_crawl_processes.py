@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,35 @@ def items(count: int) -> list[list[str]]:
 def web() -> HostLog:
     robots = b"User-agent: *\nDisallow: /secret\n"
     return HostLog({"/robots.txt": (200, {}, robots)} | {f"/{number}.jpg": (200, {}, b"x") for number in range(6)})
+
+
+@dataclass(frozen=True)
+class Endings:
+    """Work whose items each end only after the next one has begun."""
+
+    count: int
+
+    @asynccontextmanager
+    async def open(self, _hosts: SharedHosts) -> AsyncGenerator[Do]:
+        begun = [asyncio.Event() for _ in range(self.count + 1)]
+        begun[-1].set()
+
+        async def one(number: int) -> Awaitable[int]:
+            begun[number].set()
+            return end(number)
+
+        async def end(number: int) -> int:
+            await asyncio.wait_for(begun[number + 1].wait(), 60)
+            return number
+
+        yield one
+
+
+def test_an_item_that_only_waits_for_its_end_lets_another_one_begin(tmp_path: Path) -> None:
+    ended: list[int] = []
+    work = Work(CRAWL, Endings(5).open, at_once=1)
+    worker_processes.run(work, range(5), ended.append, processes=1, folder=tmp_path)
+    assert sorted(ended) == list(range(5))
 
 
 def test_no_two_processes_are_at_one_host_at_once_and_robots_is_requested_once(tmp_path: Path) -> None:

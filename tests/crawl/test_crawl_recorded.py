@@ -1,11 +1,12 @@
 import http.client
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from mtf.core.errors import BadInput
-from mtf.crawl.recorded_web import RESPONSES, TRUNCATE, Response, serve, write
+from mtf.crawl.recorded_web import RECORDED_AT, RESPONSES, TRUNCATE, Response, serve, write
 
 
 def get(web, url):
@@ -92,6 +93,35 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str):
     with (tmp_path / RESPONSES).open("a", encoding="utf-8") as file:
         file.write(line)
     with pytest.raises(BadInput, match=r"responses\.jsonl line 2: not a recorded response"), serve(tmp_path):
+        pass
+
+
+def test_answers_bear_the_time_of_the_recorded_web_unless_they_have_their_own(tmp_path: Path):
+    own = "Thu, 01 Oct 2026 00:00:00 GMT"
+    write(tmp_path, [Response("https://a.example/x"), Response("https://a.example/y", headers={"date": own})])
+    (tmp_path / RECORDED_AT).write_text("2026-11-01T01:00:00+01:00\n", encoding="utf-8")
+    with serve(tmp_path) as web:
+        assert web.stand_in().recorded_at == datetime(2026, 11, 1, tzinfo=UTC)
+        dates = [get(web, f"https://a.example/{name}")[1] for name in "xyz"]
+    recorded = "Sun, 01 Nov 2026 00:00:00 GMT"
+    assert [headers.get("Date", headers.get("date")) for headers in dates] == [recorded, own, recorded]
+
+
+def test_answers_name_no_version_of_the_server_which_evidence_would_keep(tmp_path: Path):
+    write(tmp_path, [Response("https://a.example/x"), Response("https://a.example/y", headers={"server": "own"})])
+    with serve(tmp_path) as web:
+        headers = [get(web, f"https://a.example/{name}")[1] for name in "xyz"]
+    assert [each.get("Server", each.get("server")) for each in headers] == ["recorded-web", "own", "recorded-web"]
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-11-01T00:00:00"])
+def test_a_time_of_a_recorded_web_that_cannot_be_read_is_named(tmp_path: Path, text: str):
+    write(tmp_path, [Response("https://a.example/")])
+    (tmp_path / RECORDED_AT).write_text(text, encoding="utf-8")
+    with (
+        pytest.raises(BadInput, match=r"recorded_at\.txt: '.*' is not permitted; permitted: one time"),
+        serve(tmp_path),
+    ):
         pass
 
 

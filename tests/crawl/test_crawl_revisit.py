@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from crawl_project import HTML, bing_page, bing_url, licensed_page, picture_bytes
+from mtf.core import shards
 from mtf.crawl import conditional, store, visits
 from mtf.crawl.http_client import HttpAnswer
 from mtf.crawl.recorded_web import Response
@@ -39,11 +40,16 @@ def by_url(*responses: Response) -> dict[str, Response]:
 
 @pytest.fixture
 def crawled(project):
+    return first_crawl(project)
+
+
+def first_crawl(project, *answers: Response):
     """Four pictures of ana with pages, every answer with an ETag; each run finds all of them due."""
     project.watch = {"recheck_days": 0, "search_days": 3000}
     project.person("ana")
     project.finds("ana", [project.picture(file(n).url, b"", page(n).url) for n in range(4)])
     project.responses |= by_url(*(each for n in range(4) for each in (page(n), file(n))))
+    project.responses |= by_url(*answers)
     project.run()
     return project
 
@@ -85,6 +91,32 @@ def test_each_change_of_a_source_ends_where_it_must(crawled):
     assert (lost["license"], lost["checked_at"]) == ("CC-BY-4.0", checked[file(3).url]), "its page stays as it was read"
     states = dict(crawled.table("visits").drop_nulls("url").select("url", "page").iter_rows())
     assert states == {file(0).url: "unchanged", file(1).url: "changed", file(3).url: "gone"}
+
+
+XMP = (
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:cc="http://creativecommons.org/ns#">'
+    b'<rdf:Description><cc:license rdf:resource="https://creativecommons.org/licenses/by/4.0/"/></rdf:Description>'
+    b"</rdf:RDF>"
+)
+
+
+def test_a_page_that_changed_is_judged_with_what_its_file_stated_when_it_was_examined(project, monkeypatch):
+    stating = file(0, picture_bytes(0, xmp=XMP))
+    crawled = first_crawl(project, stating)
+    path = crawled.workspace.shard("crawl", "ana")
+    statement = store.load(path).fetches[stating.url].picture.file_statement
+    assert (statement.license, statement.method) == ("CC-BY-4.0", "file: xmp cc:license")
+    read = shards.Member.__call__
+    pictures: list[shards.Member] = []
+    monkeypatch.setattr(
+        shards.Member, "__call__", lambda self: (self.size_bytes > 1000 and pictures.append(self)) or read(self)
+    )
+    crawled.run_with(by_url(page(0, licensed_page(NC)), page(1, licensed_page(NC))), due=True)
+    evidence = {row["url"]: row for row in crawled.table("evidence").iter_rows(named=True)}
+    assert evidence[stating.url]["stated"] == "contradiction", "the file still states another license than the page"
+    assert evidence[file(1).url]["license"] == "CC-BY-NC-4.0"
+    assert not pictures, "no stored picture is read"
+    assert store.load(path).fetches[stating.url].picture.file_statement == statement
 
 
 def test_a_site_that_closes_to_robots_takes_its_pictures_out(crawled):

@@ -1,14 +1,16 @@
 import io
+import random
 import struct
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from crawl_project import picture_bytes
 from mtf.config import Crawl
 from mtf.crawl.examination import examine
+from mtf.crawl.jpeg_header import plain_size
 from mtf.crawl.sniffing import EXTENSIONS, sniff
 from mtf.faces.decoding import FORMATS, Unreadable, header
 from mtf.schemas import FetchOutcome
@@ -45,6 +47,67 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+PLAIN = {
+    "RGB": {},
+    "L": {},
+    "progressive": {"progressive": True},
+    "profile": {"icc_profile": bytes(400)},
+    "comment": {"comment": b"by hand"},
+    "restarts": {"restart_marker_rows": 1},
+}
+"""Options of plain JPEGs."""
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_jpeg_needs_no_pillow(name: str):
+    mode = "L" if name == "L" else "RGB"
+    assert plain_size(encoded(Image.new(mode, (96, 80), 90), "JPEG", **PLAIN[name])) == (96, 80)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_header_is_read_as_pillow_reads_it(name: str):
+    whole = encoded(Image.new("L" if name == "L" else "RGB", (96, 80), 90), "JPEG", **PLAIN[name])
+    chance, header_bytes, taken = random.Random(name), whole.index(b"\xff\xda") + 14, 0
+    for _ in range(3_000):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            place = chance.randrange(header_bytes)
+            data[place] = chance.choice((0, 1, 2, 0x10, 0xC0, 0xE1, 0xFF, chance.randrange(256)))
+        data = data[: chance.choice((len(data), chance.randrange(len(data))))]
+        size = plain_size(bytes(data))
+        if size is None:
+            continue
+        taken += 1
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            assert picture.size == size
+            assert not picture.info.keys() & {"exif", "xmp", "photoshop", "mp"}
+    assert 300 < taken < 2_700
+
+
+def exif() -> Image.Exif:
+    fields = Image.Exif()
+    fields[ExifTags.Base.Artist] = "Ada"
+    return fields
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(encoded(Image.new("RGB", (96, 80)), "JPEG", exif=exif()), id="EXIF"),
+        pytest.param(encoded(Image.new("RGB", (96, 80)), "JPEG", xmp=b"<x/>"), id="XMP"),
+        pytest.param(encoded(Image.new("CMYK", (96, 80)), "JPEG"), id="four components"),
+        pytest.param(encoded(Image.new("RGB", (96, 80)), "PNG"), id="PNG"),
+        pytest.param(
+            encoded(Image.new("RGB", (96, 80)), "MPO", save_all=True, append_images=[Image.new("RGB", (96, 80))]),
+            id="two pictures",
+        ),
+        pytest.param(picture_bytes()[:100], id="cut"),
+    ],
+)
+def test_metadata_and_odd_headers_are_left_to_pillow(data: bytes):
+    assert plain_size(data) is None
 
 
 def test_odd_but_whole_pictures_are_taken():

@@ -134,6 +134,30 @@ def test_whatever_changed_opens_the_shard_and_ends_where_it_must(visited, opened
         assert opened == (["ana"] if is_gone else [])
 
 
+@pytest.mark.parametrize("has_condition", [True, False])
+@pytest.mark.parametrize("due_first", [0, 1])
+def test_a_page_of_two_pictures_is_compared_with_what_was_read_of_it_for_each(
+    project, monkeypatch, due_first, has_condition
+):
+    monkeypatch.setattr(ShardInputs, "_web", None)
+    project.watch = {"recheck_days": 0, "search_days": 3000}
+    project.person("ana")
+    project.finds("ana", [project.picture(file(n).url, b"", page(0).url) for n in range(2)])
+    project.responses |= by_url(page(0), file(0), file(1))
+    if not has_condition:
+        other = file(1 - due_first)
+        project.responses[other.url] = Response(other.url, headers=JPEG, body=other.body)
+    project.run()
+    project.run_with({}, due=True)
+    first = hashlib.sha256(picture_bytes(due_first)).hexdigest()
+    with monkeypatch.context() as only_first:
+        only_first.setattr(visits.Due, "is_due", lambda _, _identity, image_id, *_rest: image_id == first)
+        project.run_with(by_url(page(0, licensed_page(NC))), due=True)
+    assert [license_of(project, n) for n in (due_first, 1 - due_first)] == ["CC-BY-NC-4.0", "CC-BY-4.0"]
+    project.run_with({}, due=True)
+    assert [license_of(project, n) for n in range(2)] == ["CC-BY-NC-4.0"] * 2
+
+
 def test_a_search_opens_the_shard_only_if_it_finds_something_new(visited, opened):
     visited.watch = {"recheck_days": 0, "search_days": 0}
     visited.run_with({}, due=True)

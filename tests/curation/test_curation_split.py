@@ -265,3 +265,16 @@ def test_the_stage_writes_the_table_and_counts_by_split_and_label(tmp_path, caps
     assert metrics["labels"]["race"] == {"Blue": counts}
     assert metrics["shares"]["train"] == counts["train"] / 40
     assert "race Blue" in capsys.readouterr().out
+
+
+def test_the_stage_writes_the_same_bytes_whatever_the_order_of_the_curated_faces(tmp_path):
+    faces = [Face(f"{identity} {number}", identity=identity) for identity in ("ada", "bob") for number in range(20)]
+    workspace = project(tmp_path / "project", faces)
+    chosen = params(curate={"mode": "non_curated"})
+    curate.run(workspace, chosen)
+    split.run(workspace, chosen)
+    curated, splits = workspace.table("curate", "curated"), workspace.table("split", "splits")
+    in_order = splits.read_bytes()
+    pl.read_parquet(curated).sample(fraction=1, shuffle=True, seed=1).write_parquet(curated)
+    split.run(workspace, chosen)
+    assert splits.read_bytes() == in_order

@@ -30,8 +30,9 @@ from mtf.release.facts import funnel as facts_of_funnel
 from mtf.report import composition, funnel_section
 from mtf.review_app import progress, terminal
 from mtf.review_app.engine import triage
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.loading import load_review_data, session_of
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.sample.panel import REVIEWERS, Judgement, review
 from mtf.sample.panel import Face as PanelFace

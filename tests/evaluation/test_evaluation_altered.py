@@ -14,7 +14,7 @@ from mtf.comparison import altered
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.evaluation.alterations import ALTERATIONS
-from mtf.pipeline import evaluate, train
+from mtf.pipeline import evaluate, multitask, multitask_results, train
 from training_project import write_project
 
 EYES = np.array([(20.0, 24.0), (44.0, 24.0)])
@@ -56,10 +56,15 @@ def test_networks_are_measured_on_altered_copies_beside_the_unaltered(
 ) -> None:
     short = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16}
     workspace, params = write_project(
-        tmp_path, sample_params, tasks=["gender"], recipe="short", recipes={"short": short}
+        tmp_path,
+        sample_params,
+        **{"tasks": ["gender"], "recipe": "short", "recipes": {"short": short}},
+        multitask={"recipe": "short", "weightings": ["equal", "dwa"]},
     )
     train.run(workspace, params, model="small_cnn", task="gender")
     evaluate.run(workspace, params)
+    for stage in (multitask, multitask_results):
+        stage.run(workspace, params, weighting="equal")
     workspace.params.write_text(yaml.safe_dump(params.model_dump(mode="json", exclude_none=True)))
     monkeypatch.chdir(workspace.root)
     result = CliRunner().invoke(app, ["evaluate", "--altered", "--json"])
@@ -69,9 +74,25 @@ def test_networks_are_measured_on_altered_copies_beside_the_unaltered(
     assert list(rows) == ["none", "blur", "pixelate", "mask_eyes", "noise"]
     evaluated = json.loads(workspace.metrics("evaluate").read_text())["gender"]["small_cnn"]["accuracy"]
     assert rows["none"]["accuracy"] == evaluated
+    shared = json.loads(workspace.metrics("multitask/equal").read_text())["accuracy"]
+    measured = found["models"]["multitask-equal"]
+    assert {task: each["none"]["accuracy"] for task, each in measured.items()} == {
+        task: shared[task] for task in measured
+    }
+    assert all(list(each) == list(rows) for each in measured.values())
+    assert found["left_out"] == ["build/multitask/dwa/model.pt"]
     assert found == json.loads(workspace.metrics("compare/altered").read_text())
     headline = json.loads((workspace.metrics_folder / "compare/headline/altered.json").read_text())
     assert headline["other_tasks_none"] == evaluated
+    printed = CliRunner().invoke(app, ["evaluate", "--altered"]).stdout
+    assert "multitask-equal: accuracy on 18 test pictures" in printed
+    assert printed.splitlines()[-4:] == [
+        "Test pictures without a detected face: 0 of 18; they are left out.",
+        "Not trained, and not measured: build/multitask/dwa/model.pt.",
+        "  figures: metrics/compare/altered.json",
+        "  (low to high): interval of 95 %, by person where it is known who is who; – where there are too few",
+    ]
+    assert "% (–)" in printed
     unknown = params.model_copy(update={"evaluation": params.evaluation.model_copy(update={"alterations": ["glow"]})})
     with pytest.raises(BadInput, match=r"evaluation\.alterations: 'glow' is not permitted; permitted: blur, mask_eyes"):
         altered.run(workspace, unknown)

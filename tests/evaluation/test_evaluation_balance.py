@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from scipy.stats import chi2
 from typer.testing import CliRunner
 
 from mtf import cli
@@ -35,7 +36,7 @@ def run(*arguments: str) -> str:
 
 
 def test_balance_counts_every_cell_and_says_what_to_collect_or_drop(uneven: pl.DataFrame) -> None:
-    found = balance.report(uneven, ATTRIBUTES, ratio=0.5, seed=0)
+    found = balance.report(uneven, ATTRIBUTES, ratio=0.5)
     assert list(found) == ["one", "two", "one × two"]
     cells = found["one × two"]["cells"]
     assert [(cell["n"], cell["collect"], cell["drop"]) for cell in cells] == [
@@ -53,18 +54,45 @@ def test_balance_counts_every_cell_and_says_what_to_collect_or_drop(uneven: pl.D
     assert (single["share"], single["low"], single["high"]) == (0.2, 0.1334, 0.2888)
 
 
-def test_the_intervals_of_ratio_and_evenness_are_those_of_resampled_pictures() -> None:
-    counts, random = [60, 25, 15], np.random.default_rng(8)
-    pictures = np.repeat([0, 1, 2], counts)
-    drawn = [np.bincount(random.choice(pictures, 100), minlength=3) for _ in range(4000)]
-    ratios = [draw.min() / draw.max() for draw in drawn]
-    entropies = [-sum(n / 100 * np.log(n / 100) for n in draw if n) / np.log(3) for draw in drawn]
-    found = balance.summary(counts, seed=3)
-    for name, values in (("ratio", ratios), ("evenness", entropies)):
-        low, high = np.quantile(values, [0.025, 0.975])
-        assert found[f"{name}_low"] == pytest.approx(low, abs=0.03)
-        assert found[f"{name}_high"] == pytest.approx(high, abs=0.03)
-    assert found == balance.summary(counts, seed=3)
+def ratio_and_evenness(shares: np.ndarray) -> dict[str, float]:
+    """Both figures of shares without a zero."""
+    return {"ratio": shares.min() / shares.max(), "evenness": -(shares * np.log(shares)).sum() / np.log(len(shares))}
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [(50, 50), (33, 33, 34), (26, 24, 25, 25), (100,) * 16, (60, 25, 15), (30, 0, 20, 10), (3, 1), (200, 0), (5,)],
+)
+def test_an_interval_contains_its_figure(counts: tuple[int, ...]) -> None:
+    found = balance.summary(counts)
+    for name in ("ratio", "evenness"):
+        assert 0 <= found[f"{name}_low"] <= found[name] <= found[f"{name}_high"] <= 1
+
+
+def test_the_intervals_end_at_the_extremes_within_goodmans_simultaneous_intervals() -> None:
+    counts = np.array([60, 25, 15])
+    # Goodman, 1965, formula (1.2), with the quantile of chi-squared for errors of 5 % / 3.
+    quantile, total = chi2.isf(0.05 / 3, 1), counts.sum()
+    spread = np.sqrt(quantile * (quantile + 4 * counts * (total - counts) / total))
+    low, high = ((quantile + 2 * counts + sign * spread) / (2 * (total + quantile)) for sign in (-1, 1))
+    grid = np.linspace(low[:2], high[:2], 800)
+    shares = [np.array([one, two, 1 - one - two]) for one in grid[:, 0] for two in grid[:, 1]]
+    within = [ratio_and_evenness(each) for each in shares if low[2] <= each[2] <= high[2]]
+    found = balance.summary(counts)
+    for name in ("ratio", "evenness"):
+        assert found[f"{name}_low"] == pytest.approx(min(each[name] for each in within), abs=0.001)
+        assert found[f"{name}_high"] == pytest.approx(max(each[name] for each in within), abs=0.001)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), (0.34, 0.33, 0.33), (0.6, 0.25, 0.15), (0.125,) * 8])
+def test_the_intervals_contain_the_figures_of_the_population(shares: tuple[float, ...]) -> None:
+    """Those of a bootstrap never did with eight even cells: each resample is less even than its sample."""
+    draws, truth = 200, ratio_and_evenness(np.array(shares))
+    samples = [balance.summary(counts) for counts in np.random.default_rng(6).multinomial(300, shares, draws)]
+    for name, figure in truth.items():
+        covering = [each for each in samples if each[f"{name}_low"] - 1e-4 <= figure <= each[f"{name}_high"] + 1e-4]
+        # Three standard errors below 95 %.
+        assert len(covering) / draws >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)
 
 
 def test_the_plan_meets_its_target() -> None:
@@ -114,6 +142,10 @@ def predicted(path: Path, genders: list[str], confidence: list[float]) -> str:
     table = pl.DataFrame({"file": [f"{n}.jpg" for n in range(len(genders))], "gender": genders})
     table.with_columns(gender_confidence=pl.Series(confidence)).write_csv(path)
     return str(path)
+
+
+def test_commands_with_the_seed_of_the_former_intervals_still_run(in_project: Path) -> None:
+    assert run("--seed", "7") == run()
 
 
 def test_a_table_of_predicted_labels_is_judged_as_a_data_set_is(in_project: Path) -> None:

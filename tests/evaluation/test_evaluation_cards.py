@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,10 +16,10 @@ import yaml
 from dvc.repo import Repo
 from torchvision.models import get_model
 
-from mtf.config import Params, Recipe
+from mtf.config import Fairness, Params, Recipe
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import labelled
-from mtf.evaluation import model_card
+from mtf.evaluation import figure_files, group_tables, metrics, model_card
 from mtf.pipeline import evaluate, multitask, multitask_results, train
 from mtf.project import verify
 from mtf.training import checkpoint, pretrained, weights_in_use
@@ -93,20 +95,78 @@ def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(
     ]
     assert told["uniform_guess"][0] == f"{figures['uniform_guess']['accuracy']:.4f}"
     # Of 18 pictures only single attributes of two labels have groups of 9; all of them are small.
-    assert "| race | race × gender × age | – | – | – | – | – | cannot be said | 6 | 10 |" in card
+    assert "| race | race × gender × age | – | – | – | – | – | cannot be said | – | – | 6 | 10 |" in card
     assert "Not measured" not in card
 
 
 @pytest.mark.train
-def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sample_params: Params) -> None:
+def test_the_evaluation_prints_rates_by_group_and_what_cannot_be_said(
+    tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, params = small_project(tmp_path, sample_params, tasks=["age"])
+    params = params.model_copy(update={"fairness": Fairness(min_n=6, min_people=3, bootstraps=100)})
+    train.run(workspace, params, model="small_cnn", task="age")
+    capsys.readouterr()
+    evaluate.run(workspace, params)
+    said = capsys.readouterr().out
+    words = " ".join(said.split())
+    by_gender = json.loads(workspace.metrics("fairness/models/small_cnn/age").read_text())["gender"]
+    males, odds = by_gender["groups"]["Males"], by_gender["summary"]["equalized_odds_difference"]
+    line = next(line for line in said.splitlines() if "gender: Males" in line)
+    assert f"{100 * males['false_positive_rate']:.1f} %" in line
+    assert all(name in words for name in ("FPR", "FNR", "Precision", "Recall", "ROC AUC", "Calibration"))
+    assert "MAE, in" in words and "At most one" in words
+    # Amber and Blue are two people each, Green and Violet one.
+    assert "age, cannot be said: race: Amber (1 more people), race: Blue (1 more people), race: Green (2 more" in words
+    assert f"age by gender: Equalised odds difference {100 * odds:.1f} %" in words
+    card = (workspace.stage("evaluate") / "cards" / "small_cnn" / "age.md").read_text()
+    assert_rates_stand_in(card, "age", by_gender)
+
+
+def assert_rates_stand_in(card: str, task: str, by_gender: Mapping[str, Any]) -> None:
+    """The card has the rates of the task by gender, and the differences, as the report of the figures has them."""
+    header, *below = card[card.index(f"| {task}, by group | people | ") :].splitlines()
+    wanted = ["people", *(title for name, title in group_tables.RATES.items() if name in by_gender["groups"]["Males"])]
+    assert header.strip("| ").split(" | ")[1:] == wanted
+    told = next(line for line in below if line.startswith("| gender: Males | 3 | "))
+    assert f" | {100 * by_gender['groups']['Males']['recall']:.1f} % (" in told
+    odds, parity = (f"{100 * by_gender['summary'][name]:.1f} %" for name in group_tables.DIFFERENCES)
+    line = next(line for line in card.splitlines() if line.startswith(f"| {task} | gender | "))
+    assert f" | {odds} | {parity} | " in line
+    assert f"{task}, cannot be said: race: Amber (1 more people), race: Blue (1 more people)" in card
+    assert group_tables.MEANS_OVER_LABELS in card
+
+
+@pytest.mark.train
+def test_a_multi_task_network_has_its_rates_by_group_in_the_terminal_and_in_its_card_at_once(
+    tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
     workspace, params = small_project(tmp_path, sample_params)
+    params = params.model_copy(update={"fairness": Fairness(min_n=6, min_people=3, bootstraps=100)})
     multitask.run(workspace, params, weighting="equal")
+    capsys.readouterr()
     multitask_results.run(workspace, params, weighting="equal")
+    said = capsys.readouterr().out
     card = (workspace.stage("multitask") / "equal" / "card.md").read_text()
-    measured = json.loads(workspace.metrics("multitask/equal").read_text())["accuracy"]
+    figures = json.loads(workspace.metrics("multitask/equal").read_text())
+    scores = figure_files.merged_scores({}, {"equal": figures})
     assert card.startswith("# small_cnn for several tasks, weighting equal: race, gender, age\n")
-    assert rows(card)["multitask equal"] == [f"{measured[task]:.4f}" for task in ("race", "gender", "age", "all")]
+    for task in ("race", "gender", "age"):
+        measured = scores[task]["multitask-equal"]
+        assert measured["accuracy"] == figures["accuracy"][task]
+        assert f"| {task} | {' | '.join(f'{measured[name]:.4f}' for name in metrics.FIGURES)} |\n" in card
+        assert f"precision {measured['precision']:.3f}  recall {measured['recall']:.3f}" in said
+    assert rows(card)["every task right"] == [f"{figures['accuracy']['all']:.4f}", "–", "–", "–"]
     assert "and **gender** as one of 2 labels: Males, Females;" in card
+    reports = json.loads(workspace.metrics("fairness/multitask/equal").read_text())
+    for task in ("race", "age"):
+        by_gender = reports[task]["gender"]
+        assert_rates_stand_in(card, task, by_gender)
+        odds = by_gender["summary"]["equalized_odds_difference"]
+        assert f"multitask equal, {task}" in said
+        assert f"{task} by gender: Equalised odds difference {100 * odds:.1f} %" in said
+    assert f"{100 * reports['age']['gender']['groups']['Males']['one_off']:.1f} %" in said
+    assert group_tables.MEANS_OVER_LABELS in said
 
 
 @pytest.mark.train

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import altair
@@ -14,8 +15,10 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
 from mtf.config import Fairness
+from mtf.core import clustered_share
 from mtf.core.errors import BadInput
-from mtf.evaluation import fairness, group_tests
+from mtf.evaluation import cluster_bootstrap, fairness, group_tests
+from mtf.evaluation.groups import groups_of
 
 ROOT = Path(__file__).parents[2]
 GROUPS = {"colour": ["red", "blue"], "shape": ["round", "square"]}
@@ -86,6 +89,31 @@ def test_the_bootstrap_equals_fairlearns_that_draws_whole_answers_anew() -> None
         assert row["bootstrap_high"] == pytest.approx(high[row["shape"]], abs=0.02)
 
 
+def test_the_bootstrap_is_that_of_people_drawn_one_by_one_with_a_standard_error_of_each_draw() -> None:
+    rng = np.random.default_rng(6)
+    pictures = rng.integers(1, 12, 40)
+    right = rng.binomial(pictures, rng.beta(4, 1, 40))
+
+    def angle_and_error(people: np.ndarray) -> tuple[float, float]:
+        share = right[people].sum() / pictures[people].sum()
+        variance = sum((right[k] - share * pictures[k]) ** 2 for k in people) / pictures[people].sum() ** 2 * 40 / 39
+        return np.arcsin(share**0.5), (variance / (4 * share * (1 - share))) ** 0.5
+
+    centre, error = angle_and_error(np.arange(40))
+    drawn = np.array([angle_and_error(rng.choice(40, 40)) for _ in range(2000)])
+    far = np.quantile((drawn[:, 0] - centre) / drawn[:, 1], [0.975, 0.025])
+    found = cluster_bootstrap.interval(right, pictures, 20_000, np.random.default_rng(7))
+    assert found == pytest.approx(np.sin(centre - far * error) ** 2, abs=0.01)
+
+
+@pytest.mark.parametrize("wrong", [0, 2])
+def test_if_a_draw_often_has_no_spread_the_bootstrap_is_the_closed_form(wrong: int) -> None:
+    right, pictures = np.full(30, 5), np.full(30, 5)
+    right[:wrong] = 3
+    found = cluster_bootstrap.interval(right, pictures, 500, np.random.default_rng(1))
+    assert found == clustered_share.interval(right, pictures)
+
+
 def by_people(rng: np.random.Generator, people: int, share: float, *, group: str, correlation: float) -> pl.DataFrame:
     """Answers about people with 1 to 11 pictures each, a `share` of them right."""
     scale = 1 / correlation - 1
@@ -118,7 +146,7 @@ def test_of_few_people_no_interval_is_given_and_how_many_more_it_takes_is_said()
 
 
 def summary_of(table: pl.DataFrame, groups: list[str], seed: int = 1, **settings: int) -> dict[str, object]:
-    found = fairness.groups_of(table, {"g": groups})
+    found = groups_of(table, {"g": groups})
     return fairness.summary(found, seed=seed, settings=Fairness(**settings))
 
 
@@ -164,6 +192,48 @@ def test_a_different_number_of_pictures_for_each_person_makes_no_group_the_worst
         named += min(lower for lower, _ in group_tests.lower_and_higher(groups, seed=seed).values()) <= 0.05
     # 5 % of 100 are 5; more than 12 have a probability under 0.2 %. People that change places as they are: 30.
     assert named <= 12
+
+
+def test_with_as_many_pictures_each_the_test_is_that_of_all_permutations() -> None:
+    right = {"x": [2, 3, 1, 2], "y": [4, 3, 4, 2, 4]}
+    every, n = np.array(right["x"] + right["y"]), len(right["x"])
+    sums = np.array([every[list(chosen)].sum() for chosen in itertools.combinations(range(len(every)), n)])
+    # With two groups, one is as far below the share of all as the other is above, in units of the standard deviation.
+    far = every.sum() * n / len(every) - sums
+    exact = np.mean(np.abs(far) >= far[0] - 1e-9) / 2 + np.mean(far >= far[0] - 1e-9) / 2
+    groups = {name: (np.array(hits), np.full(len(hits), 4)) for name, hits in right.items()}
+    assert group_tests.lower_and_higher(groups, seed=1)["x"][0] == pytest.approx(exact, abs=0.03)
+
+
+def test_with_unequal_numbers_of_pictures_the_p_value_is_the_higher_of_both_permutation_tests() -> None:
+    rng = np.random.default_rng(17)
+    first = np.arange(92) < 12
+    cases = np.where(first, 20, rng.integers(1, 4, 92))
+    right = rng.binomial(cases, rng.beta(1.35, 0.15, 92) * np.where(first, 0.88, 1))
+    share = right.sum() / cases.sum()
+    of_one = share * (1 - share)
+
+    def distance_and_error(residuals: np.ndarray) -> tuple[float, float]:
+        shift = residuals.sum() / cases.sum()
+        excess = ((residuals - shift * cases) ** 2 - of_one * cases).sum()
+        alike = np.clip(excess / (of_one * cases * (cases - 1)).sum(), 0, 1)
+        own, rest = ((of_one * cases * (1 + (cases - 1) * alike))[rows].sum() for rows in (first, ~first))
+        weights = 1 / cases[first].sum() - 1 / cases.sum(), 1 / cases.sum()
+        distance = residuals[first].sum() / cases[first].sum() - shift
+        return distance, (weights[0] ** 2 * own + weights[1] ** 2 * rest) ** 0.5
+
+    residuals = right - share * cases
+    excess = (residuals**2 - of_one * cases).sum() / (of_one * cases * (cases - 1)).sum()
+    deviations = np.sqrt(of_one * cases * (1 + (cases - 1) * excess))
+    observed = distance_and_error(residuals)
+    permuted = np.array([distance_and_error(rng.permutation(residuals / deviations) * deviations) for _ in range(4000)])
+    # Of two groups, the extremes are the same distance with either sign.
+    plain = np.mean(np.abs(permuted[:, 0]) >= abs(observed[0]))
+    studentised = np.mean(np.abs(permuted[:, 0] / permuted[:, 1]) >= abs(observed[0] / observed[1]))
+    groups = {"many": (right[first], cases[first]), "few": (right[~first], cases[~first])}
+    found = group_tests.lower_and_higher(groups, seed=1)["many"][0]
+    assert studentised > plain + 0.04
+    assert found == pytest.approx(studentised, abs=0.04)
 
 
 def test_people_without_a_case_change_nothing() -> None:

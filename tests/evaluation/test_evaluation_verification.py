@@ -9,14 +9,18 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from scipy.special import logit
+from scipy.stats import kurtosis, t
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from mtf.cli import app
+from mtf.core import clustered_share
 from mtf.core.errors import BadInput
 from mtf.evaluation import verification_figures
 from mtf.evaluation.differentials import differentials, discrepancy, gini
-from mtf.evaluation.verification import Distribution, Vectors, edge_of, matches_at, reachable
+from mtf.evaluation.rate_intervals import wilson
+from mtf.evaluation.verification import Distribution, Matches, Vectors, edge_of, matches_at, reachable
 from mtf.evaluation.verification_figures import Settings, Subjects, halves
 from mtf.project import verify
 from mtf.schemas.embedding_table import EMBEDDINGS
@@ -78,13 +82,60 @@ def test_the_interval_of_the_fmr_is_wider_than_of_independent_pairs_and_none_for
     faces = drawn(60, each=8)
     (found,) = matches_at(faces, [0.4])
     everybody = np.arange(60)
-    low, high = found.fmr_interval(everybody, min_people=30, draws=400, seed=1)
+    low, high = found.fmr_interval(everybody, min_people=30)
     rate, n = found.fmr(everybody), found.numbers_of_pairs(everybody)[1]
     assert low < rate < high
     assert high - low > 3 * 2 * 1.96 * np.sqrt(rate * (1 - rate) / n)
-    assert found.fmr_interval(everybody[:29], min_people=30, draws=400, seed=1) is None
-    (none,) = matches_at(faces, [0.9998])
-    assert none.fmr_interval(everybody, min_people=30, draws=10, seed=1) == (0.0, pytest.approx(0.06, abs=0.02))
+    assert found.fmr_interval(everybody[:29], min_people=30) is None
+
+
+def test_without_a_match_two_people_count_as_one_pair() -> None:
+    (none,) = matches_at(drawn(60, each=8), [0.9998])
+    # Wilson's upper end of no hit in 30, and Student's quantile of 60 people.
+    square = 2.001**2
+    assert none.fmr_interval(np.arange(60), min_people=30) == (0.0, pytest.approx(square / (30 + square), abs=0.001))
+
+
+@pytest.mark.parametrize("groups", [(np.arange(50), None), (np.arange(20), np.arange(20, 50))])
+def test_the_interval_of_the_fmr_is_the_jackknifes_over_people(groups: tuple[np.ndarray, np.ndarray | None]) -> None:
+    """Rates without each person in turn, by `fmr`, which equals a count pair by pair."""
+    (found,) = matches_at(drawn(50), [0.3])
+    low, high = found.fmr_interval(*groups, min_people=20)
+    parts = []
+    for number, group in enumerate(each for each in groups if each is not None):
+        left = [[*groups[:number], np.delete(group, k), *groups[number + 1 :]] for k in range(len(group))]
+        without = logit([found.fmr(*each) for each in left])
+        variance = (len(group) - 1) * without.var()
+        freedom = 2 * len(group) / (kurtosis(without, fisher=False) - (len(group) - 3) / (len(group) - 1))
+        parts.append((variance, min(freedom, len(group) - 1)))
+    total = sum(variance for variance, _ in parts)
+    quantile = t.ppf(0.975, total**2 / sum(variance**2 / freedom for variance, freedom in parts))
+    centre = logit(found.fmr(*groups))
+    assert logit([low, high]) == pytest.approx([centre - quantile * total**0.5, centre + quantile * total**0.5])
+
+
+def test_the_interval_of_the_fnmr_is_the_jackknifes_and_counts_people_with_two_pictures() -> None:
+    (found,) = matches_at(drawn(60), [0.8])
+    everybody = np.arange(60)
+    people = everybody[found.genuine(everybody)[1] > 0]
+    assert len(people) < 60
+    low, high = found.fnmr_interval(everybody, min_people=30)
+    without, n = logit([found.fnmr(np.delete(people, k)) for k in range(len(people))]), len(people)
+    freedom = min(2 * n / (kurtosis(without, fisher=False) - (n - 3) / (n - 1)), n - 1)
+    half = t.ppf(0.975, freedom) * np.sqrt((n - 1) * without.var())
+    centre = logit(found.fnmr(everybody))
+    assert logit([low, high]) == pytest.approx([centre - half, centre + half])
+    assert found.fnmr_interval(everybody, min_people=len(people) + 1) is None
+    (none,) = matches_at(drawn(60), [-1.0])
+    assert none.fnmr_interval(everybody, min_people=30) == clustered_share.interval(*none.genuine(everybody))
+
+
+def test_if_all_matches_are_those_of_one_person_the_interval_is_as_wide_as_without_a_match() -> None:
+    matches = np.zeros((40, 40), int)
+    matches[0, 1:] = matches[1:, 0] = 1
+    pairs = np.ones((40, 40), int)
+    low, high = Matches(matches, pairs).fmr_interval(np.arange(40), min_people=30)
+    assert (low, high) == pytest.approx(wilson(0.05, 20, t.ppf(0.975, 39)))
 
 
 def test_the_interval_of_the_fmr_covers_the_truth_about_19_times_in_20() -> None:
@@ -92,9 +143,33 @@ def test_the_interval_of_the_fmr_covers_the_truth_about_19_times_in_20() -> None
     covered = 0
     for seed in range(60):
         (found,) = matches_at(drawn(60, each=4, seed=seed), [0.4])
-        low, high = found.fmr_interval(np.arange(60), min_people=30, draws=200, seed=seed)
+        low, high = found.fmr_interval(np.arange(60), min_people=30)
         covered += low <= truth <= high
     assert 51 <= covered <= 60
+
+
+def test_the_interval_across_groups_is_that_of_people_drawn_one_by_one_from_each() -> None:
+    faces = drawn(90)
+    (found,) = matches_at(faces, [0.3])
+    first, second = np.arange(30), np.arange(30, 90)
+    low, high = found.fmr_interval(first, second, min_people=30)
+    table = np.array([(a, b, s >= 0.3) for a, b, s in pairs(faces) if (a < 30) != (b < 30)])
+    rng, shares = np.random.default_rng(7), []
+    for _ in range(600):
+        times = np.bincount(np.concatenate([rng.choice(first, 30), rng.choice(second, 60)]), minlength=90)
+        weight = times[table[:, 0].astype(int)] * times[table[:, 1].astype(int)]
+        shares.append(np.average(table[:, 2], weights=weight))
+    assert (low, high) == pytest.approx(tuple(np.quantile(shares, [0.025, 0.975])), abs=0.01)
+    assert low < found.fmr(first, second) < high
+
+
+def test_without_a_match_the_interval_across_groups_is_that_of_the_smaller_group_in_either_order() -> None:
+    faces = drawn(230, each=1)
+    (found,) = matches_at(faces, [0.9998])
+    small, large = np.arange(30), np.arange(30, 230)
+    both = [found.fmr_interval(*pair, min_people=30) for pair in ((small, large), (large, small))]
+    # Wilson's upper end of no hit in 30, and Student's quantile.
+    assert both[0] == both[1] == (0.0, pytest.approx(2.045**2 / (30 + 2.045**2), abs=0.001))
 
 
 def test_the_halves_share_nobody_and_stay_as_they_are_when_somebody_joins() -> None:
@@ -131,7 +206,9 @@ def test_a_group_with_worse_pictures_is_named_and_a_small_one_is_told_how_many_p
     rates = {name: row["at"]["0.1"] for name, row in part["groups"].items() if "at" in row}
     assert rates["square"]["fnmr_low"] > rates["round"]["fnmr"]
     assert part["groups"]["flat"].keys() == {"people", "more_people"}
+    across = part["across"]["round, square"]["0.1"]
     assert set(part["across"]) == {"round, square"}
+    assert 0 < across["fmr_low"] < across["fmr"] < across["fmr_high"] < 1
     assert found["too_few_people_for"] == [0.001]
     assert found["people"] == {"calibration": 105, "test": 105}
 
@@ -139,7 +216,7 @@ def test_a_group_with_worse_pictures_is_named_and_a_small_one_is_told_how_many_p
 def test_where_no_group_differs_none_is_named() -> None:
     named = 0
     for seed in range(30):
-        found = measured(drawn(130, each=3, seed=seed), ["round", "square"] * 65, draws=100)
+        found = measured(drawn(130, each=3, seed=seed), ["round", "square"] * 65)
         named += found["groupings"]["shape"]["differentials"]["0.1"]["worst_fnmr"] is not None
     assert named <= 5
 
@@ -190,6 +267,32 @@ def test_the_command_measures_a_table_and_keeps_figures_and_curves_where_dvc_fin
     assert json.loads(as_json.output)["overall"] == figures["overall"]
 
 
+def test_the_command_shows_rates_within_and_across_groups_with_intervals_and_all_measures_of_differences(
+    table, sample_params
+) -> None:
+    settings = sample_params.model_dump(mode="json", exclude_none=True) | {"fairness": {"min_people": 10}}
+    (table.parent / "params.yaml").write_text(yaml.safe_dump(settings))
+    attributes = {name: task.labels for name, task in sample_params.attributes.items() if task.per_identity}
+    people = [f"person-{number:02}" for number in range(80)]
+    columns = {name: (labels[:2] * 40) for name, labels in attributes.items()}
+    (table.parent / "data").mkdir()
+    pl.DataFrame({"identity": people, "name": people, **columns}).write_csv(table.parent / "data/roster.csv")
+    shown = CliRunner().invoke(app, ["verify", "made.parquet", "--fmr", "0.1"], env={"COLUMNS": "140"}).output
+    found = json.loads((table.parent / "metrics/verify/made.json").read_text())["groupings"]["gender"]
+    (rates,) = found["across"].values()
+    across = rates["0.1"]
+    assert "FMR across groups by gender, 0.1 wanted" in shown
+    assert f"{100 * across['fmr']:.3g} %" in shown
+    assert f"({100 * across['fmr_low']:.3g} to {100 * across['fmr_high']:.3g})" in shown
+    measures = found["differentials"]["0.1"]
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in shown.splitlines()]
+    ratio = measures["fmr"]["ratio_to_mean"]
+    assert any(
+        row[1:4] == [f"{measures['fdr']:.2f}", f"{measures['garbe']:.2f}", "FMR"] and f"{ratio:.2f}" in row
+        for row in rows
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -202,6 +305,16 @@ def test_a_table_that_is_none_is_refused(table, change, said) -> None:
     change(pl.read_parquet(table)).write_parquet(table)
     with pytest.raises(BadInput, match=said):
         verify.run(verify.ProjectPaths(table.parent), str(table), model="dlib")
+
+
+def test_a_source_that_is_none_is_refused_with_the_stages(table) -> None:
+    with pytest.raises(BadInput, match=r"SOURCE: 'curat' is not permitted; permitted: a stage \(crop, curate, split\)"):
+        verify.run(verify.ProjectPaths(table.parent), "curat", model="dlib")
+
+
+def test_too_small_a_number_of_pictures_is_named(table) -> None:
+    with pytest.raises(BadInput, match=r"people with a vector, of whom \d fit into --max-pictures 2; a pair takes two"):
+        verify.run(verify.ProjectPaths(table.parent), str(table), model="dlib", max_pictures=2)
 
 
 def test_an_fmr_that_is_no_share_is_refused(table) -> None:

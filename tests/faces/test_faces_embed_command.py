@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
 from mtf.cli import app
 from mtf.core.errors import BadInput
 from mtf.faces.embeddings import dlib_resnet
+from mtf.faces.networks.inception_resnet import InceptionResnetV1
 from mtf.pipeline import crop, screen
 from mtf.project import embed as embedding
 from mtf.schemas.embedding_table import EMBEDDINGS
@@ -43,7 +46,11 @@ def pictures(root, make_face, as_jpeg):
 
 
 def run(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["embed", *arguments])
+    return invoke("embed", *arguments)
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(app, [*arguments])
     if result.exception:
         raise result.exception
     return result.output
@@ -116,19 +123,54 @@ def test_the_faces_of_a_stage_have_the_vectors_that_screen_computes(
     np.testing.assert_allclose(table["vector"][0].to_numpy(), stored, atol=1e-3)
 
 
-def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictures):
-    network = registry.build("small_cnn", 3, seed=5)
+NETWORK = "build/models/small_cnn/race/model.pt"
+
+
+def write_network(root, *, seed):
+    """A network for one task, with random weights."""
     card = checkpoint.CheckpointInfo(
         model="small_cnn", task="race", labels=["a", "b", "c"], input_px=64, normalise="imagenet", recipe="r", seed=1,
         epochs=1, best_epoch=1, best_val_loss=1.0, training_images=1,
     )  # fmt: skip
-    path = root / "build" / "models" / "small_cnn" / "race" / "model.pt"
-    checkpoint.save(path, network, card)
-    run("pictures", "--model", "build/models/small_cnn/race/model.pt")
+    checkpoint.save(root / NETWORK, registry.build("small_cnn", 3, seed=seed), card)
+    return hashlib.sha256((root / NETWORK).read_bytes()).hexdigest()
+
+
+def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictures):
+    digest = write_network(root, seed=5)
+    run("pictures", "--model", NETWORK)
     written = root / "build" / "embed" / "pictures-small_cnn-race-model.parquet"
     table = pl.read_parquet(written).drop_nulls("vector")
     assert {len(vector) for vector in table["vector"]} == {64 * 9}
-    assert set(table["weights_sha256"]) == {hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert set(table["weights_sha256"]) == {digest}
+
+
+def test_a_verification_takes_a_table_of_the_same_weights_alone(root, workspace, params, crawled, make_face, as_jpeg):
+    names = [f"person-{number:02}" for number in range(14)]
+    crawled({name: [as_jpeg(make_face(seed=3 * n + k)) for k in range(2)] for n, name in enumerate(names)})
+    crop.run(workspace, params)
+    table = root / "build" / "embed" / "crop-small_cnn-race-model.parquet"
+    verified = ("verify", "crop", "--model", NETWORK, "--fmr", "0.9")
+
+    def is_made_again() -> bool:
+        """True if the command says that the table is made again; it then is one of today's weights."""
+        before = table.stat().st_ino if table.is_file() else None
+        result = CliRunner().invoke(app, [*verified, "--json"], catch_exceptions=False)
+        assert json.loads(result.stdout)["weights_sha256"] == digest
+        assert set(pl.read_parquet(table)["weights_sha256"]) == {digest}
+        said = "verify: build/embed/crop-small_cnn-race-model.parquet is of other weights, and is made again\n"
+        assert (said in result.stderr) == (before is not None and table.stat().st_ino != before)
+        return said in result.stderr
+
+    digest = write_network(root, seed=5)
+    assert [is_made_again(), is_made_again()] == [False, False]
+    first = pl.read_parquet(table)["vector"]
+    digest = write_network(root, seed=6)
+    assert [is_made_again(), is_made_again()] == [True, False]
+    assert not pl.read_parquet(table)["vector"].equals(first)
+    with pytest.raises(BadInput, match=r"^--weights: own\.pt \(SHA-256 \w+\) did not make build/embed/crop-small_cnn"):
+        torch.save(InceptionResnetV1(128).state_dict(), root / "own.pt")
+        invoke("verify", str(table.relative_to(root)), "--model", "facenet", "--weights", "own.pt")
 
 
 def test_a_network_for_several_tasks_gives_its_shared_features(root, pictures):
@@ -164,3 +206,31 @@ def test_a_wrong_source_or_model_is_one_line(root, pictures, arguments, reason):
     with pytest.raises(BadInput, match=reason):
         run(*arguments)
     assert not (root / "build" / "embed").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "says"),
+    [
+        ("facenet", "no.pt", "--weights: no file 'no.pt'; no --weights takes the public weights"),
+        ("dlib", "bad.pt", "--weights: 'bad.pt' is not permitted; permitted: no --weights, since dlib reads none"),
+        ("sface", "no.onnx", "--weights: no file 'no.onnx'; `mtf models fetch sface` puts "),
+        ("sface", None, "--model: 'sface': needs face_recognition_sface_2021dec.onnx; "),
+    ],
+)
+@pytest.mark.parametrize("command", ["embed", "verify"])
+def test_bad_weights_are_named_by_their_option(root, command, model, weights, says):
+    (root / "bad.pt").write_bytes(b"")
+    arguments = [command, "crop", "--model", model, *(["--weights", weights] if weights else [])]
+    with pytest.raises(BadInput) as raised:
+        invoke(*arguments)
+    assert str(raised.value).startswith(says)
+    assert "screen." not in str(raised.value)
+    assert "null" not in str(raised.value)
+
+
+def test_bad_weights_of_the_parameters_are_named_by_their_key(root):
+    raw = yaml.safe_load((root / "params.yaml").read_text())
+    raw["screen"] |= {"embedding": "facenet", "embedding_weights": "no.pt"}
+    (root / "params.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(BadInput, match=r"^params\.yaml: screen\.embedding_weights: no file 'no\.pt'; null takes "):
+        run("crop", "--model", "facenet")

@@ -127,6 +127,36 @@ def test_usual_files_are_decoded(data: bytes) -> None:
     assert decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS)).shape == PIXELS.shape
 
 
+@pytest.mark.parametrize(
+    "kwargs", [{}, {"progressive": True}, {"comment": b"a" * 60_000}], ids=["plain", "scans", "comment"]
+)
+def test_of_a_jpeg_all_but_the_coded_pixels_may_hold_metadata(kwargs: dict[str, object]) -> None:
+    data = saved("JPEG", **kwargs)
+    with_metadata = data[:2] + b"\xff\xeb\x00\x08before" + data[2:] + b"after the end"
+    excess, metadata = decoding_bounds.walked(with_metadata)
+    assert excess is None
+    assert b"before" in metadata
+    assert metadata.endswith(b"\xff\xd9after the end")
+    coded = data[data.rindex(b"\xff\xda") + 20 : -2]
+    assert len(coded) > 100
+    assert coded not in metadata
+    assert len(metadata) < len(with_metadata) - len(coded)
+
+
+def test_metadata_behind_a_damaged_marker_or_between_scans_counts() -> None:
+    data = saved("JPEG", progressive=True)
+    second = data.index(b"\xff\xda", data.index(b"\xff\xda") + 2)
+    damaged = data[:2] + b"\x00\xeb\x00\x09damaged" + data[2:second] + b"\xff\xeb\x00\x09between" + data[second:]
+    metadata = decoding_bounds.walked(damaged)[1]
+    assert b"damaged" in metadata
+    assert b"between" in metadata
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "TIFF", "PPM", "WEBP"])
+def test_of_other_formats_the_whole_file_may_hold_metadata(kind: str) -> None:
+    assert decoding_bounds.walked(saved(kind)) == (None, saved(kind))
+
+
 @pytest.mark.parametrize("cut", [*range(2, 60, 3), 400, 2_000])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "PPM"])
 def test_a_file_that_ends_early_is_walked_to_its_end(kind: str, cut: int) -> None:

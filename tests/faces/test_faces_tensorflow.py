@@ -15,9 +15,13 @@ import torch
 from typer.testing import CliRunner
 
 from mtf.cli import app
+from mtf.comparison import embedding_svm
 from mtf.core.errors import BadInput
+from mtf.faces.embeddings import facenet
 from mtf.faces.networks import tensorflow_checkpoint, tensorflow_facenet
-from mtf.faces.networks.inception_resnet import InceptionResnetV1
+from mtf.faces.networks.inception_resnet import PER_PICTURE, InceptionResnetV1
+from mtf.training import multitask
+from mtf.training.networks import registry
 
 INDEX = Path(__file__).with_name("facenet_tensorflow.index")
 
@@ -55,7 +59,7 @@ def test_each_variable_becomes_one_parameter_of_its_shape(checkpoint: Path) -> N
     made = tensorflow_facenet.convert(checkpoint)
     network = InceptionResnetV1(128)
     network.load_state_dict(made)
-    learnt = [name for name in made if not name.endswith(("bn.weight", "num_batches_tracked"))]
+    learnt = [name for name in made if not name.endswith(("bn.weight", "num_batches_tracked", PER_PICTURE))]
     assert sorted(map(tensorflow_facenet.variable_of, learnt)) == sorted(found)
     # Height, width, in, out there; out, in, height, width here.
     kernel = found["InceptionResnetV1/Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7/weights"]
@@ -72,9 +76,68 @@ LAST = "InceptionResnetV1/Bottleneck"
 def test_the_command_writes_weights_that_a_training_takes(checkpoint: Path, tmp_path: Path) -> None:
     to = tmp_path / "facenet-128.pt"
     result = CliRunner().invoke(app, ["models", "convert", str(checkpoint), "--to", str(to)], catch_exceptions=False)
-    assert result.stdout.endswith("an embedding of 128 numbers\n")
+    assert result.stdout.endswith("an embedding of 128 numbers\ninput: each picture by itself\n")
     network = InceptionResnetV1(128)
     network.load_state_dict(torch.load(to, weights_only=True))
+    # Of another model with 128 numbers, one can say otherwise.
+    CliRunner().invoke(app, ["models", "convert", str(checkpoint), "--to", str(to), "--fixed"], catch_exceptions=False)
+    assert set(torch.load(to, weights_only=True)) == set(InceptionResnetV1(128).state_dict())
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Random weights of FaceNet, standardised picture by picture, and the same ones without."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(5)
+    weights = InceptionResnetV1(128).state_dict()
+    torch.save(weights, folder / "fixed.pt")
+    torch.save(weights | {PER_PICTURE: torch.tensor(True)}, folder / "each.pt")
+    return folder / "each.pt", folder / "fixed.pt"
+
+
+def standardised(pictures: np.ndarray) -> np.ndarray:
+    """The library's `prewhiten` of each picture, 0 to 255."""
+    return np.stack([(each - each.mean()) / max(each.std(), 1 / np.sqrt(each.size)) for each in pictures])
+
+
+def embedded(weights: Path, pictures: np.ndarray) -> torch.Tensor:
+    network = InceptionResnetV1(128).eval()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    with torch.inference_mode():
+        return network(torch.from_numpy(pictures.astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    """A dark and a light picture, and one of a single grey: (3, 3, 80, 80), 0 to 255."""
+    random = np.random.default_rng(0)
+    some = [random.integers(0, 90, (3, 80, 80)), random.integers(60, 256, (3, 80, 80)), np.full((3, 80, 80), 90)]
+    return np.stack(some).astype(np.float64)
+
+
+def test_the_input_is_standardised_picture_by_picture_if_the_file_says_so(
+    files: tuple[Path, Path], pictures: np.ndarray
+) -> None:
+    each, fixed = files
+    ready = (pictures - 127.5) / 128
+    expected = embedded(fixed, standardised(pictures))
+    torch.testing.assert_close(embedded(each, ready), expected, atol=1e-4, rtol=1e-3)
+    assert (embedded(fixed, ready)[:2] - expected[:2]).abs().max() > 0.01
+
+
+def test_every_use_of_the_file_keeps_what_it_says(files: tuple[Path, Path], tmp_path: Path) -> None:
+    each, fixed = files
+    for file, said in ((each, True), (fixed, False)):
+        trained = registry.start("facenet", 3, input_px=80, seed=0, weights=file)
+        shared = multitask.start("facenet", {"any": 2}, input_px=80, seed=0, weights=file, branches="normalised")
+        alone = embedding_svm.embedding_as_it_is("facenet", file, seed=0)
+        for network in (trained.backbone, shared.backbone, alone, facenet._network(file)):
+            assert network.standardise.per_picture is said
+        # A file of a training says it again.
+        torch.save(trained.state_dict(), tmp_path / "trained.pt")
+        again = registry.build("facenet", 3)
+        again.load_state_dict(torch.load(tmp_path / "trained.pt", weights_only=True))
+        assert again.get_submodule("backbone.standardise").per_picture is said
 
 
 @pytest.mark.parametrize(

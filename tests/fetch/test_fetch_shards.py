@@ -152,7 +152,7 @@ def test_every_kind_of_list_gives_the_same_addresses(name: str, options: Options
 def test_several_processes_request_robots_once_for_each_host(
     options: Options, log: HostLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "AT_ONCE", 1)
+    monkeypatch.setattr(fetching, "SHARDS_AT_ONCE", 1)
     log.gate = 2
     urls = ADDRESSES * 4
     for shard in range(10):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from station import SECRET, Station, md5
 from mtf.forget import forgetting
 from mtf.forget.command import main
 from mtf.forget.object_store import TOMBSTONE
-from projects import environment, run_in
+from projects import dvc_in_this_process, run_in
 
 
 def add_remote(station: Station, **settings: str) -> None:
@@ -144,9 +142,8 @@ def test_a_version_aware_remote_loses_the_versions_with_the_content_and_all_else
         run_in(station.root, "git", "clone", "-q", str(station.root), str(to))
         run_in(to, "git", "checkout", "-q", revision)
         shutil.copy(station.root / ".dvc/config", to / ".dvc/config")
-        run = (sys.executable, "-m", "dvc", "pull", "-q", "-r", "other")
-        subprocess.run(run, cwd=to, env=environment(), check=False, capture_output=True)
-        subprocess.run((*run, "readings/kept.txt"), cwd=to, env=environment(), check=True, capture_output=True)
+        dvc_in_this_process("pull", "-q", "-r", "other", root=to)
+        run_in(to, "dvc", "pull", "-q", "-r", "other", "readings/kept.txt")
         assert (to / "readings/kept.txt").read_bytes() == kept
 
 

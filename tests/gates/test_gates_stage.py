@@ -16,6 +16,7 @@ from mtf.core.errors import BadInput, GateFailed
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.pipeline import release, report, validate
+from projects import run_in
 
 GATES = {
     "label_share": [0.05, 0.95],
@@ -37,7 +38,7 @@ def put_under_version_control(workspace: ProjectPaths) -> None:
         ["git", "commit", "-qm", "first"],
         ["git", "tag", "v1"],
     ):
-        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+        run_in(workspace.root, *command)
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +195,7 @@ def test_a_previous_release_whose_data_is_gone_is_no_reason_to_leave_out_a_gate(
 
 
 def test_a_previous_release_whose_remote_lost_the_data_is_refused_too(project: ProjectPaths, tmp_path: Path):
-    remote = ["dvc", "remote", "add", "-q", "-d", "there", str(tmp_path / "remote")]
-    subprocess.run(remote, cwd=project.root, check=True)
+    run_in(project.root, "dvc", "remote", "add", "-q", "-d", "there", str(tmp_path / "remote"))
     subprocess.run(["git", "commit", "-qam", "remote"], cwd=project.root, check=True)
     shutil.rmtree(project.root / ".dvc/cache")
     with pytest.raises(BadInput, match="neither in DVC's cache nor in a remote"):

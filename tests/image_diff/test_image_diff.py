@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from dvc.repo import Repo
 from PIL import Image
 
-from mtf.image_diff import page
+from mtf.image_diff import command, page
 from mtf.image_diff.command import main
 from mtf.image_diff.comparison import compare
 from mtf.image_diff.thumbnails import Thumbnails
@@ -145,8 +146,45 @@ def test_the_layout_of_dvc_2_is_read_and_a_lost_listing_is_named(album: Album, c
     found = differences(capsys, "v1", "HEAD")
     assert found["changed"] == [("cover.jpg", "cover.jpg")]
     assert found["notes"] == [
-        f"{revision}: photos: its list of files is in no store; `dvc fetch` may bring it" for revision in ("v1", "HEAD")
+        f"{revision}: photos: not compared: its list of files is in no store; `dvc fetch` may bring it"
+        for revision in ("v1", "HEAD")
     ]
+
+
+def test_a_folder_that_one_version_does_not_list_is_not_gone(album: Album, capsys) -> None:
+    run_in(album.root, "git", "commit", "-qm", "v2")
+    oid = re.search(r"md5: (\w+\.dir)", (album.root / "photos.dvc").read_text())
+    assert oid is not None
+    listings = [*album.root.glob(f".dvc/cache/**/{oid[1][2:]}"), *album.remote.glob(f"**/{oid[1][2:]}")]
+    assert len(listings) == 2
+    for listing in listings:
+        listing.unlink()
+    assert differences(capsys, "v1", "HEAD") == {
+        "added": [],
+        "gone": [],
+        "changed": [("cover.jpg", "cover.jpg")],
+        "moved": [],
+        "notes": ["HEAD: photos: not compared: its list of files is in no store; `dvc fetch` may bring it"],
+    }
+
+
+def test_bad_paths_are_one_line(album: Album, capsys) -> None:
+    run_in(album.root, "git", "commit", "-qm", "v2")
+    assert main(["v1", "HEAD", "--path", "fotos"]) == 2
+    assert capsys.readouterr().err == "dvc-image-diff: --path: 'fotos': no file of DVC in either version\n"
+    assert main(["v1", "HEAD", "--html", "."]) == 2
+    assert capsys.readouterr().err == "dvc-image-diff: .: is a directory\n"
+    assert main(["v1", "HEAD", "--html", "photos.dvc/page.html"]) == 2
+    assert capsys.readouterr().err == "dvc-image-diff: photos.dvc: file exists\n"
+
+
+def test_an_interrupt_is_one_line(album: Album, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(command, "compare", interrupted)
+    assert main(["v1"]) == 130
+    assert capsys.readouterr().err == "dvc-image-diff: interrupted\n"
 
 
 def bomb(side_px: int) -> bytes:

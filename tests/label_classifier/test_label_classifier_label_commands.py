@@ -430,3 +430,13 @@ def test_fewer_people_than_folds_are_refused(in_project: Path) -> None:
     cropped(in_project, mislabelled="eve")
     with pytest.raises(BadInput, match="6 identities cannot be divided into 7 folds"):
         run("hints", "--attribute", "gender", "--folds", "7")
+
+
+def test_networks_are_compared_on_faces_aligned_as_the_parameters_say(in_project: Path) -> None:
+    params = in_project / "params.yaml"
+    raw = yaml.safe_load(params.read_text())
+    raw["train"]["alignment"] = "landmarks"
+    params.write_text(yaml.safe_dump(raw))
+    # These crops have no landmarks, which only the network would need.
+    with pytest.raises(BadInput, match=r"train\.alignment: landmarks: face \w+ has none; choose a crop\.detector"):
+        run("compare", "gender", "--epochs", "1", "--network", "small_cnn")

@@ -22,6 +22,8 @@ from mtf.label_classifier import labeller, repeats
 from mtf.training.networks import registry
 from training_project import drawn, write_project
 
+pytestmark = pytest.mark.lengthy(40)
+
 # Runs `mtf label …`, and kills its own process as the state of the given epoch of the given model is to be written.
 KILLED = """
 import os, signal, sys

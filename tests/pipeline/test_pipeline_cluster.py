@@ -1,19 +1,15 @@
-"""Stages on a Ray cluster of two and four nodes whose workers see an S3 server, and never the project's folder."""
+"""Stages on a Ray cluster of several nodes whose workers see an S3 server, and never the project's folder."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import itertools
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import fsspec
@@ -23,15 +19,17 @@ import yaml
 
 from host_log import HostLog, serving
 from host_visits import Visits
+from interrupted_runs import Driver, meanwhile
 from mtf import config
 from mtf.config import Params
 from mtf.core import cluster_tasks, parallel_map, shards
 from mtf.core.cluster_storage import ClusterStorage
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import ray_workers, settled
+from mtf.crawl import cluster_crawl, ray_workers, settled
 from mtf.crawl.visits import Due
 from mtf.crawl.work import Work
+from mtf.gates import outcome
 from mtf.pipeline import crawl, crop, release, screen
 from mtf.project import cluster_checks, embed
 from mtf.project.finding import Finding
@@ -44,11 +42,14 @@ from ray_cluster import RayCluster, start
 sys.path.insert(0, str(ROOT / "tests" / "release"))
 import made_project
 
-pytestmark = pytest.mark.lengthy(90)
+pytestmark = pytest.mark.lengthy(140)
 
 PEOPLE = 6
 PICTURES = 4
 MAX_WORKER_BYTES = 700 * 2**20
+MACHINES = 3
+FINISHED = 2
+"""Identities that a driver has finished when it is killed."""
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +124,66 @@ def replaced(data: bytes) -> bytes:
     return data[:-1] + b"!"
 
 
-def wait_for(event: Callable[[], bool], *, what: str) -> None:
-    for _ in range(1200):
-        if event():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{what} did not happen")
+@contextlib.contextmanager
+def one_worker(project: ProjectPaths) -> Generator[None]:
+    """A project that uses one worker at a time: each that starts takes seconds."""
+    before = project.params.read_text()
+    settings = yaml.safe_load(before)
+    settings["compute"]["workers"] = 1
+    project.params.write_text(yaml.safe_dump(settings))
+    try:
+        yield
+    finally:
+        project.params.write_text(before)
+
+
+def whole_shards(folder: Path) -> dict[Path, int]:
+    """Shard → time of its last change, in nanoseconds."""
+    return {shard: shard.stat().st_mtime_ns for shard in folder.glob("*.tar")}
+
+
+def kill_driver(ray_cluster: RayCluster, project: ProjectPaths, command: str, folder: Path) -> dict[Path, int]:
+    """Run a stage whose driver is killed when FINISHED of its shards, in `folder`, are whole; return those."""
+    with ray_cluster.holding(project.relative(folder), after=FINISHED) as held, one_worker(project):
+        driver = Driver.of(command, cwd=project.root)
+        driver.kill_after(lambda: len(whole_shards(folder)) == FINISHED and bool(held.keys), what="the first shards")
+    return whole_shards(folder)
+
+
+def run_after_deaths(
+    ray_cluster: RayCluster, project: ProjectPaths, command: str, folder: Path, again: Callable[[], str]
+) -> str:
+    """Output of a stage whose driver was killed in the middle, and whose next run, `again`, has lost a machine."""
+    ray_cluster.grow(MACHINES)
+    finished = kill_driver(ray_cluster, project, command, folder)
+
+    with ray_cluster.holding(project.relative(folder)) as held:
+
+        def kill() -> None:
+            ray_cluster.kill(ray_cluster.nodes[-1])
+            held.release()
+
+        with meanwhile(lambda: len(held.keys) == MACHINES, kill, what="a shard of each machine"):
+            printed = again()
+    kept = {shard: time for shard, time in whole_shards(folder).items() if shard in finished}
+    assert kept in (finished, {}), "a release removes its shards"
+    return printed
+
+
+def check_peaks(ray_cluster: RayCluster) -> None:
+    """Check that no worker needed more memory than MAX_WORKER_BYTES at any time."""
+    peaks = [peak for worker in ray_cluster.workers() if (peak := _peak_bytes(worker.pid))]
+    assert peaks and max(peaks) < MAX_WORKER_BYTES
+
+
+def _peak_bytes(pid: int) -> int:
+    """Largest memory of a process; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    sizes = (int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    return next(sizes, 0)
 
 
 def test_every_table_and_shard_has_the_bytes_of_a_local_run_and_workers_stay_small(
@@ -142,28 +197,28 @@ def test_every_table_and_shard_has_the_bytes_of_a_local_run_and_workers_stay_sma
     for stage in ("crop", "screen", "embed"):
         assert contents(project, stage) == contents(local, stage)
     assert len(contents(local, "crop")) == PEOPLE + 3
-    peaks = [_peak_bytes(worker.pid) for worker in ray_cluster.workers()]
-    assert peaks and max(peaks) < MAX_WORKER_BYTES
+    check_peaks(ray_cluster)
 
 
-def _peak_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-
-
-def test_a_crawl_finds_what_a_local_one_finds_and_the_stages_after_it_write_the_same_bytes(
-    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+def test_a_crawl_whose_driver_and_a_machine_die_finds_what_a_local_one_finds_and_workers_stay_small(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray_cluster.grow(2)
+    monkeypatch.setattr(cluster_crawl, "AT_ONCE", 1)  # else one machine could have all identities
     project = on_cluster(local, tmp_path / "crawled", ray_cluster)
-    assert f"{PEOPLE} made" in run(project, crawl.run)
+    shards_folder = project.shards("crawl")
+    printed = run_after_deaths(ray_cluster, project, "crawl", shards_folder, lambda: run(project, crawl.run))
+    assert f"{PEOPLE - FINISHED} made" in printed and f"{FINISHED} left as they were" in printed
     for name in ("images", "fetches", "evidence", "earlier", "signals"):
         here, there = (pl.read_parquet(each.table("crawl", name)) for each in (local, project))
         times = [column for column, dtype in here.schema.items() if dtype.is_temporal()]
         assert here.drop(times).equals(there.drop(times)), name
+    check_peaks(ray_cluster)
+
+    before = {shard.name: shard.read_bytes() for shard in shards_folder.glob("*.tar")}
+    for shard in sorted(shards_folder.glob("*.tar"))[:2]:  # as if the driver had been killed before it fetched these
+        shard.unlink()
     assert f"{PEOPLE} left as they were" in run(project, crawl.run)
-    run(project, crop.run)
-    assert contents(project, "crop") == contents(local, "crop")
+    assert {shard.name: shard.read_bytes() for shard in shards_folder.glob("*.tar")} == before
 
 
 def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_run(
@@ -172,7 +227,9 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     ray_cluster.grow(2)
     project = on_cluster(local, tmp_path / "visited", ray_cluster, "crawl")
     params = config.load(project.params)
-    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=20, search_days=3000)
+    before = pl.read_parquet(local.table("crawl", "visits"))
+    now = before["visited_at"].max() + timedelta(days=21)  # each crawl of the sample takes place at the same time
+    due = Due(now, recheck_days=20, recheck_max_days=20, search_days=3000)
     monkeypatch.setattr(Due, "of", lambda *_, **__: due)
 
     def again() -> str:
@@ -180,7 +237,6 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
             crawl.run(project, params, due=True)
         return printed.getvalue()
 
-    before = pl.read_parquet(local.table("crawl", "visits"))
     assert f"{PEOPLE} asked for again" in again()
     visited = pl.read_parquet(project.table("crawl", "visits"))
     assert visited.filter(pl.col("image_id").is_null()).equals(before), "searches are kept"
@@ -221,33 +277,23 @@ def test_rate_limits_of_a_host_hold_over_all_workers_and_the_death_of_one(
         assert sum(gaps) / len(gaps) > 0.045, "one by one a gap may shrink by what the network took"
 
 
-def test_a_killed_crawl_goes_on_with_the_shards_that_it_left_in_the_storage(
-    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+def test_a_release_whose_driver_and_a_machine_die_has_the_bytes_of_a_local_one_and_workers_stay_small(
+    ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
-    project = on_cluster(local, tmp_path / "left-over", ray_cluster, "crawl")
-    run(project, crawl.run)  # puts nothing: all is as it was
-    storage = ClusterStorage(config.load(project.params).compute.storage or "")
-    identities = [person.identity for person in CAST[:PEOPLE]]
-    before = {identity: project.shard("crawl", identity).read_bytes() for identity in identities}
-    for identity in identities[:2]:  # as if the driver had been killed before it fetched these
-        shard = project.shard("crawl", identity)
-        storage.put(shard, f"build/crawl/shards/{shard.name}")
-        shard.unlink()
-    assert f"{PEOPLE} left as they were" in run(project, crawl.run)
-    assert {identity: project.shard("crawl", identity).read_bytes() for identity in identities} == before
-
-
-def test_a_release_has_the_bytes_of_a_local_one(ray_cluster: RayCluster, tmp_path: Path) -> None:
     params = made_project.made_params()
-    here, there = (made_project.make(tmp_path / name, params) for name in ("here", "there"))
+    people = tuple(replace(made_project.PEOPLE[0], identity=f"person-{number}") for number in range(PEOPLE))
+    on_ray = params.model_copy(
+        update={"compute": config.Compute(**ray_cluster.compute(storage="s3://cluster/released"))}
+    )
+    here, there = (made_project.make(tmp_path / each.compute.engine, each, people) for each in (params, on_ray))
     made_project.release(here, params)
-    compute = config.Compute(**ray_cluster.compute(storage=f"s3://cluster/{tmp_path.name}"))
-    made_project.release(there, params.model_copy(update={"compute": compute}))
+    outcome.write(there, outcome.GateOutcome(outcome.input_digests(there, on_ray), [], []))
+    run_after_deaths(ray_cluster, there, "release", there.shards("released"), lambda: run(there, release.run))
     for stage in ("release", "released"):
         assert contents(here, stage) == contents(there, stage)
-    assert not [key for key in ray_cluster.stored() if key.startswith(f"{tmp_path.name}/build/released")]
-    printed = run_release(there, params.model_copy(update={"compute": compute}))
-    assert "0 encoded" in printed
+    assert not [key for key in ray_cluster.stored() if key.startswith("released/build/released")]
+    assert "0 encoded" in run(there, release.run)
+    check_peaks(ray_cluster)
 
 
 @pytest.mark.parametrize("place", ["folder", "s3"])
@@ -304,47 +350,14 @@ def test_a_crawl_does_an_identity_again_whose_copy_was_cut_or_replaced(
     assert here.equals(there)
 
 
-def run_release(project: ProjectPaths, params: Params) -> str:
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        release.run(project, params)
-    return printed.getvalue()
-
-
-def test_a_node_that_dies_is_replaced_and_its_identities_are_done_again(
-    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
-) -> None:
-    ray_cluster.grow(4)
-    project = on_cluster(local, tmp_path / "killed", ray_cluster, "crawl")
-    folder = project.shards("crop")
-
-    def kill() -> None:
-        wait_for(lambda: any(folder.glob("*.tar")), what="the first shard")
-        ray_cluster.kill(ray_cluster.nodes[-1])
-        ray_cluster.kill(ray_cluster.nodes[-1])
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    assert f"{PEOPLE} identities made" in run(project, crop.run)
-    killer.join()
-    assert contents(project, "crop") == contents(local, "crop")
-
-
 def test_a_killed_driver_goes_on_with_what_is_finished(
     local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
 ) -> None:
     ray_cluster.grow(2)
     project = on_cluster(local, tmp_path / "driver", ray_cluster, "crawl")
-    folder = project.shards("crop")
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "mtf", "crop"], cwd=project.root, stdout=subprocess.DEVNULL, env=os.environ
-    )
-    wait_for(lambda: any(folder.glob("*.tar")), what="the first shard")
-    driver.send_signal(signal.SIGKILL)
-    driver.wait()
-    finished = {path: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
-    assert 0 < len(finished) < PEOPLE
-    assert f"{len(finished)} left as they were" in run(project, crop.run)
-    assert finished == {path: path.stat().st_mtime_ns for path in finished}
+    finished = kill_driver(ray_cluster, project, "crop", project.shards("crop"))
+    assert f"{PEOPLE - FINISHED} identities made, {FINISHED} left as they were" in run(project, crop.run)
+    assert finished.items() <= whole_shards(project.shards("crop")).items()
     assert contents(project, "crop") == contents(local, "crop")
 
     before = ray_cluster.stored()

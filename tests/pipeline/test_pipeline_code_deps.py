@@ -22,7 +22,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import code_deps, default_params
 from projects import clone, environment, run_in
 
-pytestmark = pytest.mark.dvc
+pytestmark = [pytest.mark.dvc, pytest.mark.lengthy(60)]
 
 ROOT = Path(__file__).parents[2]
 SOURCE = import_closure.source(import_closure.PACKAGE).parent
@@ -114,7 +114,8 @@ def packages_around(module: Path) -> Iterator[Path]:
         folder = folder.parent
 
 
-def run_by(stage: str) -> set[Path]:
+@cache
+def run_by(stage: str) -> frozenset[Path]:
     found: set[Path] = set()
     todo = [import_closure.source(f"{code_deps.__package__}.{stage}")]
     while todo:
@@ -122,9 +123,10 @@ def run_by(stage: str) -> set[Path]:
         if path not in found and not is_of_parameters(path):
             found.add(path)
             todo += imported(path)
-    return found
+    return frozenset(found)
 
 
+@cache
 def is_of_parameters(path: Path) -> bool:
     return path.is_relative_to(import_closure.source(import_closure.PARAMETERS).parent)
 

@@ -20,7 +20,7 @@ import pytest
 
 from projects import clone, environment, mtf, run_in
 
-pytestmark = [pytest.mark.train, pytest.mark.lengthy(300)]
+pytestmark = [pytest.mark.train, pytest.mark.lengthy(200)]
 
 STEPS = ["takedown", "license", "face", "identity", "quality", "duplicate", "task_fit", "enough_images"]
 
@@ -141,13 +141,19 @@ def test_nothing_is_done_again_when_nothing_changed(journey: Path) -> None:
 
 @contextmanager
 def limited_files(max_bytes: int) -> Generator[None]:
-    """`ulimit -f` in place of a full disk: the same path, without an administrator."""
+    """`ulimit -f` in place of a full disk: the same path, without an administrator.
+
+    Meanwhile no bytecode is written: Python would cut it at the limit, and every later process would fail to load it.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(sys, "dont_write_bytecode", True)
+        here.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
@@ -238,8 +244,7 @@ RECORDED = {"tdm_policy": "tdm-policy", "cc_signals": "cc-signals", "unreadable_
 
 def findings(journey: Path, audit: str, *, status: int) -> list[dict]:
     """Findings of `mtf audit AUDIT`, which has to end with `status`."""
-    command = ["mtf", "audit", audit, "--json"]
-    done = subprocess.run(command, cwd=journey, env=environment(), capture_output=True, text=True, check=False)
+    done = mtf(journey, "audit", audit, "--json")
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)["findings"]
 
@@ -374,7 +379,7 @@ def without_one(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     shutil.copytree(journey, folder, symlinks=True)
     gone = pl.read_parquet(folder / "build/split/splits.parquet")["identity"].sort()[0]
     run_in(folder, "mtf", "takedown", "add", gone, "--reason", "asked", "--requested-by", "themselves")
-    run_in(folder, "dvc", "repro", "split")
+    run_in(folder, "dvc", "repro", "-q", "split")
     return folder, gone
 
 
@@ -409,7 +414,7 @@ def experiment(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(journey, folder, symlinks=True)
     run_in(folder, "git", "add", "-A")
     run_in(folder, "git", "commit", "-q", "-m", "The journey's figures", "--allow-empty")
-    run_in(folder, "dvc", "exp", "run", "--name", "papers", "-S", "crop.detector=haar", "split")
+    run_in(folder, "dvc", "exp", "run", "-q", "--name", "papers", "-S", "crop.detector=haar", "split")
     return folder
 
 

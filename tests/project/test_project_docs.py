@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ PAGES = sorted(
 ENTRY_POINTS = {ALTERATIONS.group, DETECTORS.group, EMBEDDINGS.group, registry.GROUP, funnel_steps.ENTRY_POINTS}
 # Files that CONTRIBUTING.md tells its reader to write.
 EXAMPLES = {"src/mtf/sources/archive.py", "src/mtf/faces/detectors/alt_tree.py"}
+GUIDE = "CONTRIBUTING"
+# Options of `dvc-forget`, torchrun and git, which stand without their program.
+OF_OTHER_PROGRAMS = {"--digest", "--member", "--root", "--receipts", "--node-rank", "--filter"}
 
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.MULTILINE)
@@ -40,6 +44,9 @@ PATH = re.compile(r"(?<![\w./…-])((?:src/mtf|tests|docs|benchmarks)/[\w./*-]*[
 # A file of the package by the end of its path, such as `pipeline/incremental.py`.
 FILE = re.compile(r"`((?:[\w-]+/)*[\w-]+\.py)`")
 NAME = re.compile(r"(?<![\w./-])(mtf(?:\.[A-Za-z_]\w*)+)")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+# A piece of code that begins with an option: it is one of the commands that the page is about.
+BARE_OPTION = re.compile(r"(?<!`)`(--[^`\n]+)`(?!`)")
 COMMAND = re.compile(r"(?:^|`|&&)[ $]*(mtf [a-z][^`\n|#&]*)", re.MULTILINE)
 
 
@@ -108,12 +115,70 @@ def test_each_command_has_the_options_that_are_shown(page: Path, line: str) -> N
     words = line.split()[1:]
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
-    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
-    asked = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", line))
+    known = options(command) | {"--help"}
+    asked = set(OPTION.findall(line))
     is_group = bool(getattr(command, "commands", {}))
     is_known = not is_group or not words or not re.fullmatch(r"[a-z][a-z-]*", words[0])
     assert is_known, f"{page.name}: `{line}`; commands: {', '.join(sorted(command.commands))}"
     assert asked <= known, f"{page.name}: `{line}`; options: {', '.join(sorted(known))}"
+
+
+def options(command: Any) -> set[str]:
+    """Long options of a command, also those that its help leaves out."""
+    names = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {name for name in names if name.startswith("--")}
+
+
+def all_commands() -> dict[str, Any]:
+    """Path of a command, such as `mtf crawl`, → command; groups are left out."""
+    found, waiting = {}, {"mtf": command_line()}
+    while waiting:
+        path, command = waiting.popitem()
+        below = {f"{path} {name}": each for name, each in getattr(command, "commands", {}).items()}
+        waiting |= below
+        found |= {} if below else {path: command}
+    return found
+
+
+def table_rows() -> list[Any]:
+    """Parameters (page, command, options) for each row of the tables whose columns are `command` and `option`."""
+    found = []
+    for page in PAGES:
+        command, is_inside = "", False
+        for line in page.read_text(encoding="utf-8").splitlines():
+            cells = [cell.strip() for cell in line.split("|")[1:3]]
+            is_inside = len(cells) == 2 and (is_inside or cells == ["command", "option"])
+            named = OPTION.findall(cells[1]) if is_inside else []
+            command = cells[0].strip("`") or command if is_inside else ""
+            if named and command.startswith("mtf "):
+                found.append(pytest.param(page, command, named, id=f"{page.name}-{command}-{named[0]}"))
+    return found
+
+
+@pytest.mark.parametrize(("page", "command", "named"), table_rows())
+def test_a_row_of_a_table_names_options_of_its_command(page: Path, command: str, named: list[str]) -> None:
+    known = {path: options(each) for path, each in all_commands().items() if f"{path} ".startswith(f"{command} ")}
+    assert known, f"{page.name}: there is no command {command}"
+    assert set(named) <= set().union(*known.values()), f"{page.name}: {command}"
+
+
+@pytest.mark.parametrize(("page", "code"), found_in_pages(BARE_OPTION))
+def test_an_option_without_its_command_is_one_of_some_command(page: Path, code: str) -> None:
+    if page.parent.name == "benchmarks":
+        return  # options of its scripts
+    known = set().union(*map(options, [command_line(), *all_commands().values()])) | OF_OTHER_PROGRAMS | {"--help"}
+    assert set(OPTION.findall(code)) <= known, f"{page.name}: `{code}`"
+
+
+@pytest.mark.parametrize("path", sorted(path for path, command in all_commands().items() if not command.hidden))
+def test_a_page_that_names_a_command_explains_each_of_its_options(path: str) -> None:
+    texts = [page.read_text(encoding="utf-8") for page in PAGES if page.parent.name == "docs" or page.stem == GUIDE]
+    naming = [text for text in texts if re.search(rf"(?<![\w-]){path}(?![\w-])", text)]
+    named = {option for text in naming for option in OPTION.findall(text)}
+    shown = [each for each in all_commands()[path].params if not getattr(each, "hidden", False)]
+    # Of `--exif/--no-exif`, one is enough.
+    either = [{name for name in (*each.opts, *each.secondary_opts) if name.startswith("--")} for each in shown]
+    assert [names for names in either if names and not names & named] == []
 
 
 def commands(*path: str) -> dict[str, Any]:
@@ -136,14 +201,8 @@ def commands(*path: str) -> dict[str, Any]:
 )
 def test_a_page_explains_every_option_of_its_commands(page: str, group: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    options = {
-        option
-        for command in commands(group).values()
-        for parameter in command.params
-        for option in (*parameter.opts, *parameter.secondary_opts)
-        if option.startswith("--")
-    }
-    assert {option for option in options if f"`{option}" not in text} == set()
+    asked = set().union(*map(options, commands(group).values()))
+    assert {option for option in asked if f"`{option}" not in text} == set()
 
 
 def test_the_page_of_the_sources_explains_every_parameter() -> None:
@@ -176,3 +235,23 @@ def test_the_page_of_the_review_shows_the_questions_and_keys_of_the_registry() -
     lines = [f"| `{name}` | {funnel_steps.named(name).question} | {reasons} |" for name, reasons in rows.items()]
     assert [line for line in lines if line not in text] == []
     assert {key for key in funnel_steps.VERDICT_KEYS if f"| `{key}` |" not in text} == set()
+
+
+def test_the_benchmarks_say_how_each_script_is_run() -> None:
+    page = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    commands = FENCE.search(page.partition("## How to run them")[2])
+    assert commands is not None
+    scripts = [path.name for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text("utf-8")]
+    assert [name for name in sorted(scripts) if f"python benchmarks/{name}" not in commands[0]] == []
+
+
+def test_the_plan_for_large_data_sets_is_the_one_that_its_measured_costs_give() -> None:
+    command = [sys.executable, ROOT / "benchmarks/scale.py"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    page = (ROOT / "docs/scale.md").read_text(encoding="utf-8").splitlines()
+    costs, plan = printed[: printed.index("")], printed[printed.index("") + 1 :]
+    assert [line for line in plan if line.startswith("|") and line not in page] == []
+    # The page adds a word to some names and bytes.
+    rows = {tuple(line.split("|")[2:5]) for line in page if line.count("|") == 6}
+    assert len(costs) > 10
+    assert [line for line in costs[2:] if tuple(line.split("|")[2:5]) not in rows] == []

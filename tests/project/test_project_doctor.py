@@ -40,7 +40,8 @@ ROSTER = "identity,name,race,gender,age\n" + "".join(
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The sample's parameters over a small roster, in a git repository."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "data" / "web").mkdir(parents=True)
     (tmp_path / "data" / "roster.csv").write_text(ROSTER)
     run_in(tmp_path, "git", "init", "-q")
@@ -184,7 +185,7 @@ def test_weights_that_are_missing_or_altered_are_named(project: Path, monkeypatc
 
 
 @pytest.mark.dvc
-def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
+def test_the_doctor_names_what_stops_the_pipeline(project: Path, dvc_process: None) -> None:
     def said() -> subprocess.CompletedProcess[str]:
         return mtf(project, "doctor")
 
@@ -196,6 +197,13 @@ def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
     (project / "data" / "attribution.csv").write_text(",".join(attribution.COLUMNS) + "\n")
     healthy = said()
     assert healthy.returncode == 0, healthy.stdout
+    dvc_config = project / ".dvc" / "config"
+    before = dvc_config.read_text()
+    dvc_config.write_text(before + "[\n")
+    broken = said()
+    assert broken.returncode == 1
+    assert ".dvc/config: configuration error - config file error: Invalid line" in broken.stdout
+    dvc_config.write_text(before)
     assert "sample: Drawn people" in healthy.stdout and "data/roster.csv: 4 people" in healthy.stdout
     params = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(params.replace("\nsplit:", "\nsplits:").replace("seed: 42", "seed: x"))
@@ -203,6 +211,30 @@ def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
     assert ill.returncode == 1
     assert [line.partition("  ")[0] for line in ill.stdout.splitlines() if "params.yaml" in line] == ["NO"] * 3
     assert "splits: unknown key; is split meant?" in ill.stdout and "seed: 'x' is not permitted" in ill.stdout
+
+
+@pytest.mark.dvc
+def test_the_doctor_names_a_part_of_the_repository_that_is_missing(project: Path) -> None:
+    run_in(project, "dvc", "init", "-q")
+    below = project / "below"
+    below.mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(project / name, below)
+
+    def missing(folder: Path) -> dict[str, str]:
+        findings = json.loads(mtf(folder, "doctor", "--json").stdout)
+        named = {each["what"]: each["detail"] for each in findings if each["state"] == "wrong"}
+        return {name: named[name] for name in (".git", ".dvc", "dvc.yaml") if name in named}
+
+    assert missing(project) == {}
+    assert missing(below) == {}, "a folder of a repository"
+    (project / "dvc.yaml").unlink()
+    shutil.rmtree(project / ".git")
+    shutil.rmtree(project / ".dvc")
+    found = missing(project)
+    assert list(found) == [".git", ".dvc", "dvc.yaml"]
+    assert found[".git"].startswith("not there, so nothing keeps versions; ")
+    assert found["dvc.yaml"].startswith("not there, so `dvc repro` has no stages; `git checkout HEAD -- dvc.yaml` ")
 
 
 @pytest.mark.dvc

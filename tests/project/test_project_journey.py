@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import yaml
 
-from mtf.pipeline.crawl import AGAIN
+from mtf.crawl.fetch_results import RETRY_COMMAND
 from mtf.sample import photograph, picture_files
 from mtf.sample.people import CAST
 from projects import environment, run_in
 
-pytestmark = pytest.mark.lengthy(20)
+pytestmark = pytest.mark.lengthy(40)
 
 PEOPLE = (CAST[0], CAST[3])
 PICTURES = 9
@@ -65,5 +65,5 @@ def test_a_folder_of_pictures_becomes_a_divided_data_set_by_the_steps_that_new_n
 
     draw(own, 1, PICTURES)
     assert "own pictures" in run_in(project, "dvc", "status", "crawl"), "a new picture is a reason to crawl"
-    again = run_in(project, *AGAIN.split())
+    again = run_in(project, *RETRY_COMMAND.split())
     assert "1 made, 1 left as they were" in again and "19 images stored" in again

@@ -21,7 +21,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.core.slugs import slug
 from mtf.pipeline import code_deps
-from mtf.project import own_pipeline, templates
+from mtf.project import own_pipeline, repository, templates
 from mtf.project.own_params import OwnParams
 from mtf.project.own_pictures import OwnPictures
 from mtf.project.yaml_text import rewritten
@@ -244,6 +244,11 @@ REFUSALS = {
         ("--remote", "gs://bucket/x"),
         "--remote: 'gs://bucket/x' is not permitted; permitted: a folder; `pip install 'mtf[gcs]'` permits gs://",
     ),
+    "a remote in no scheme of DVC": (
+        "name\nOne\n",
+        ("--remote", "nosuch://bucket/x"),
+        "dvc remote: ERROR: configuration error - config file error: Unsupported URL type nosuch://",
+    ),
     "a folder in no folder": ("name\nOne\n", ("--name", "UPPER"), "project.name: 'UPPER' is not permitted"),
 }
 
@@ -251,7 +256,7 @@ REFUSALS = {
 @pytest.mark.dvc
 @pytest.mark.parametrize(("text", "options", "says"), REFUSALS.values(), ids=REFUSALS)
 def test_a_refused_project_leaves_nothing_behind(
-    tmp_path: Path, text: str, options: tuple[str, ...], says: str
+    tmp_path: Path, dvc_process: None, text: str, options: tuple[str, ...], says: str
 ) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "1.jpg").write_bytes(b"one")
@@ -261,6 +266,15 @@ def test_a_refused_project_leaves_nothing_behind(
     assert says in done.stderr
     assert "function-" not in done.stderr and "pattern" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "people.csv"]
+
+
+def test_what_a_killed_run_has_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".faces.0123abcd.part"
+    (left / "data").mkdir(parents=True)
+    with repository.new_folder(tmp_path / "faces") as workspace:
+        (workspace.root / "params.yaml").write_text("")
+        assert not left.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 
 @pytest.mark.parametrize(

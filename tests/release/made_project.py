@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.pipeline import release as releasing
+from projects import run_in
 
 REPOSITORY = Path(__file__).parents[2]
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -112,7 +112,7 @@ def commit_first_version(workspace: ProjectPaths) -> None:
         ["git", "commit", "-qm", "first"],
         ["git", "tag", "v1"],
     ):
-        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+        run_in(workspace.root, *command)
 
 
 def digest(*parts: object) -> str:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from made_project import ADD, PEOPLE, STAGES, commit_first_version, made_params, make
 
-from mtf.cli.publish import lines_of
+from mtf.cli import diff
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.release import changes, revision_diff, version_files
@@ -80,7 +80,7 @@ def test_decisions_given_since_are_counted(found: Changes):
 
 
 def test_a_version_does_not_differ_from_itself(project: ProjectPaths):
-    assert list(lines_of(revision_diff.run(project, made_params(), "v1", "v1"))) == ["no difference"]
+    assert list(diff.lines(revision_diff.run(project, made_params(), "v1", "v1"))) == ["no difference"]
 
 
 def test_backwards_what_was_added_is_removed(project: ProjectPaths, found: Changes):
@@ -94,7 +94,7 @@ def test_backwards_what_was_added_is_removed(project: ProjectPaths, found: Chang
 
 
 def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
-    assert list(lines_of(found))[:5] == [
+    assert list(diff.lines(found))[:5] == [
         "identities removed: 1",
         "  ada: no longer on the roster",
         "faces added: 1",
@@ -148,7 +148,7 @@ def test_whoever_was_taken_down_is_counted_and_named_nowhere(spoilt: ProjectPath
     assert (found.identities_removed, found.taken_down) == ({}, 1)
     assert found.removed == [("taken down", 5), ("blurred", 1)]
     texts = [
-        "\n".join(lines_of(found)),
+        "\n".join(diff.lines(found)),
         json.dumps(found.as_json()),
         changes.markdown(found, version="2.0.0", previous="v1", totals={"identities": 2, "images": 10}),
     ]
@@ -170,7 +170,7 @@ def test_what_cannot_be_read_is_said_not_to_be_known_and_no_history_is_made_up(s
         (spoilt.root / ".dvc/cache/files/md5" / listed[:2] / listed[2:]).unlink()
     found = revision_diff.run(spoilt, made_params(), "v1", "v1")
     assert found.decisions is None
-    lines = list(lines_of(found))
+    lines = list(diff.lines(found))
     assert "no difference in the parts that could be read" in lines
     assert any(line.startswith("not known: v1: data/review: its data is neither in DVC's cache nor") for line in lines)
     (spoilt.root / "build/split/splits.parquet").unlink()
@@ -193,6 +193,19 @@ def test_a_version_committed_without_dvc_lock_says_what_to_do(spoilt: ProjectPat
 def test_a_revision_that_is_not_there_is_named(project: ProjectPaths, name: str):
     with pytest.raises(BadInput, match=f"revision '{name}'"):
         revision_diff.run(project, made_params(), name, None)
+
+
+def test_tags_and_branches_near_a_misspelt_revision_are_suggested(spoilt: ProjectPaths):
+    for name in ("v1.2.0", "v1.2.1", "attic"):
+        subprocess.run(["git", "tag", name], cwd=spoilt.root, check=True)
+    subprocess.run(["git", "branch", "review"], cwd=spoilt.root, check=True)
+    for misspelt, hint in (
+        ("v1.20", r"; is v1\.2\.0 or v1\.2\.1 or v1 meant\?$"),
+        ("reviews", r"; is review meant\?$"),
+        ("nothing-like-it", "unknown Git revision 'nothing-like-it'$"),
+    ):
+        with pytest.raises(BadInput, match=hint):
+            revision_diff.run(spoilt, made_params(), misspelt, None)
 
 
 def move_boxes(workspace: ProjectPaths, *, by: int) -> None:

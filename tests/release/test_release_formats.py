@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import resource
 import tarfile
 from collections import Counter
 from itertools import combinations
@@ -308,6 +309,31 @@ def test_a_folder_that_is_not_empty_is_left_alone(data_set: ProjectPaths, tmp_pa
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match="is not empty; name a new folder"):
         export(data_set.stage("release"), tmp_path, ReleaseFormat.PARQUET, labels=LABELS)
+
+
+@pytest.mark.parametrize("form", list(ReleaseFormat))
+def test_a_form_that_a_full_disk_stopped_is_made_by_the_same_command(
+    data_set: ProjectPaths, tmp_path: Path, form: ReleaseFormat
+) -> None:
+    """`ulimit -f` in place of a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as failed:
+            export(data_set.stage("release"), tmp_path / "to", form, labels=LABELS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert failed.value.filename == str(tmp_path / "to")
+    assert list(tmp_path.iterdir()) == []
+    assert export(data_set.stage("release"), tmp_path / "to", form, labels=LABELS).faces > 0
+
+
+def test_a_form_that_a_kill_stopped_leaves_nothing_once_it_is_made(data_set: ProjectPaths, tmp_path: Path) -> None:
+    killed = tmp_path / ".to.0a1b2c3d.part"
+    killed.mkdir()
+    (killed / "train-000000.tar").write_bytes(b"half")
+    export(data_set.stage("release"), tmp_path / "to", ReleaseFormat.WEBDATASET, labels=LABELS)
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
 
 
 def test_without_a_release_there_is_nothing_to_convert(project: ProjectPaths, tmp_path: Path):

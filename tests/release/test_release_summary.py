@@ -13,6 +13,7 @@ from rich.console import Console
 from mtf.cli import summary
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.crawl.fetch_results import RETRY_COMMAND
 from mtf.pipeline import report
 
 SCORES = {
@@ -64,10 +65,10 @@ def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: Proje
     crawled = {"identities": 3, "addresses": 20, "images": 18, "outcomes": {"stored": 18, "http_error": 2}}
     for retriable in ({}, {"retriable": {"addresses": 0, "searches": 0}}):
         put(project, "crawl", crawled | retriable)
-        assert "make retry" not in shown(project)
+        assert RETRY_COMMAND not in shown(project)
     put(project, "crawl", crawled | {"retriable": {"addresses": 2, "searches": 1}})
-    words = "2 addresses have retriable failures and 1 searches were not completed: `make retry` requests them again"
-    assert words in " ".join(shown(project).split())
+    words = "2 addresses have retriable failures and 1 searches were not completed: "
+    assert f"{words}`{RETRY_COMMAND}`, then `dvc repro`, requests them again" in " ".join(shown(project).split())
 
 
 def test_the_summary_says_where_to_look_further(data_set: ProjectPaths):

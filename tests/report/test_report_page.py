@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -9,8 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import made_project
+import numpy as np
 import polars as pl
 import pytest
 from made_project import PEOPLE, made_params, make
@@ -19,6 +22,8 @@ from playwright.sync_api import Browser, Locator, Page
 
 from mtf.config import parse
 from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation import fairness
+from mtf.evaluation.groups import Question
 from mtf.gates import outcome
 from mtf.gates.expectations import NotChecked, Severity
 from mtf.gates.outcome import GateOutcome
@@ -374,7 +379,7 @@ def test_the_worst_group_the_intervals_and_the_intersections_are_shown_for_each_
     for summary in page.locator("#models summary").all():
         summary.click()
     texts = page.locator("#models tbody tr").all_inner_texts()
-    ends = "CON: 0.0 % (0.0 to 79.3; n = 1)\t100.0 %; which group cannot be said\t100.0 % (30.0 to 100.0; n = 2)"
+    ends = "CON: 0.0 % (0.0 to 79.3; n = 1)\t100.0 %; which group cannot be said\t100.0 % (30.0 to 100.0; n = 2)\t–\t–"
     assert f"small cnn\trace\t{ends}" in texts and f"multitask-equal\trace\t{ends}" in texts
     assert "race: White\t1\t100.0 % (20.7 to 100.0; n = 1)\t100.0 % (20.7 to 100.0; n = 1)" in texts
     assert "race × gender: CON × Males\t1\t0.0 % (n = 1)\t0.0 % (n = 1)" in texts
@@ -711,28 +716,88 @@ def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp
     fresh.context.close()
 
 
-def test_verification_tests_have_tables_of_rates_groups_and_differences():
+def verification_test(*groups: str) -> dict[str, Any]:
+    """Figures of a verification test of these groups, all alike, and of one that is too small."""
     rates = {"fmr": 0.01, "fmr_low": 0.008, "fmr_high": 0.012, "fnmr": 0.02, "genuine_pairs": 900}
     acquire = {"share": 0.001, "pictures": 2000}
-    measures = {"worst_case": 0.02, "ratio": 2.0, "gini": None}
-    found = {
+    measures = {"worst_case": 0.02, "ratio": 2.0, "ratio_to_mean": 1.414, "gini": None}
+    across = {"fmr": 0.003, "fmr_low": 0.002, "fmr_high": 0.0041, "impostor_pairs": 4000}
+    both = {"fdr": 0.94, "garbe": 0.25}
+    pairs = itertools.combinations(groups, 2)
+    return {
         "people": {"calibration": 50, "test": 51},
         "overall": {"0.01": {"threshold": 0.5} | rates},
         "groupings": {
             "race": {
                 "groups": {
-                    "Amber": {"people": 40, "failure_to_acquire": acquire, "at": {"0.01": rates}},
-                    "Blue": {"people": 9, "more_people": 21},
-                },
-                "differentials": {"0.01": {"fmr": measures, "fnmr": measures, "worst_fnmr": None}},
+                    group: {"people": 40, "failure_to_acquire": acquire, "at": {"0.01": rates}} for group in groups
+                }
+                | {"Small": {"people": 9, "more_people": 21}},
+                "across": {f"{first}, {second}": {"0.01": across} for first, second in pairs},
+                "differentials": {"0.01": both | {"fmr": measures, "fnmr": measures, "worst_fnmr": None}},
             }
         },
     }
-    overall, groups, differences = verification_tables.verified({"curate-dlib": found, "unfinished": {}})
+
+
+def test_verification_tests_have_tables_of_rates_groups_pairs_of_groups_and_differences():
+    found = verification_test("Amber", "Blue")
+    overall, groups, across, differences = verification_tables.verified({"curate-dlib": found, "unfinished": {}})
     assert overall[0] == "Verification, curate-dlib: thresholds from 50 people, measured on 51"
     assert overall[1].rows == [["0.01", "0.500", "1 % (0.8 to 1.2)", "2 %", "900"]]
     assert groups[1].rows == [
         ["Amber", "40", "0.1 %", "0.01", "1 % (0.8 to 1.2)", "2 %"],
-        ["Blue", "9", "", "", "cannot be said: it takes 21 more people", ""],
+        ["Blue", "40", "0.1 %", "0.01", "1 % (0.8 to 1.2)", "2 %"],
+        ["Small", "9", "", "", "cannot be said: it takes 21 more people", ""],
     ]
-    assert differences[1].rows == [["0.01", "2 %", "2.00", "–", "2 %", "2.00", "–", "cannot be said"]]
+    assert across[0] == "Verification, curate-dlib: FMR across groups by race, 0.01 wanted"
+    assert (across[1].header, across[1].rows) == (
+        ["race", "Amber", "Blue"],
+        [["Amber", "1 % (0.8 to 1.2)", "0.3 % (0.2 to 0.41)"], ["Blue", "", "1 % (0.8 to 1.2)"]],
+    )
+    assert differences[1].rows == [
+        ["0.01", "0.94", "0.25", "FMR", "2 %", "2.00", "1.41", "–", "not tested"],
+        ["", "", "", "FNMR", "2 %", "2.00", "1.41", "–", "cannot be said"],
+    ]
+
+
+def test_more_groups_than_a_matrix_can_show_are_listed_in_pairs():
+    names = [f"group {number}" for number in range(8)]
+    _, _, across, _ = verification_tables.verified({"curate-dlib": verification_test(*names)})
+    assert across[1].header == ["Group", "Other group", "FMR, 0.01 wanted"]
+    assert len(across[1].rows) == 8 * 9 / 2
+    assert ["group 2", "group 7", "0.3 % (0.2 to 0.41)"] in across[1].rows
+    assert ["group 2", "group 2", "1 % (0.8 to 1.2)"] in across[1].rows
+
+
+def test_rates_by_group_are_shown_with_intervals_in_steps_of_groups_and_small_groups_say_what_they_lack():
+    rng = np.random.default_rng(2)
+    people, labels = np.repeat(np.arange(70), 5), ["young", "middle", "old"]
+    truth = rng.integers(0, 3, 70)[people]
+    said = np.where(rng.random(350) < 0.7, truth, rng.integers(0, 3, 350))
+    answers = pl.DataFrame(
+        {
+            "identity": people.astype(str),
+            "label": pl.Series(labels)[truth],
+            "predicted": pl.Series(labels)[said],
+            "race": np.where(people < 60, "Amber", "Blue"),
+        }
+    )
+    question = Question(labels, ordered=True)
+    groups = {"race": ["Amber", "Blue"]}
+    by_group = fairness.report(answers, groups, seed=1, question=question)
+    section = models.models({"age": {"net": {"accuracy": 0.8}}}, {"age": {"net": by_group}}, all_correct={})
+    ((title, table),) = [(title, table) for title, table in section.folded if "Rates by group" in title]
+    amber = by_group["race"]["groups"]["Amber"]
+    assert title.startswith("Rates by group: age, net. ")
+    assert table.header[2:] == ["FPR", "FNR", "Precision", "Recall", "MAE, in groups", "At most one group off"]
+    shown = dict(zip(table.header, table.rows[0], strict=True))
+    low, high = (100 * amber[f"false_negative_rate_{end}"] for end in ("low", "high"))
+    assert shown["FNR"] == f"{100 * amber['false_negative_rate']:.1f} % ({low:.1f} to {high:.1f})"
+    assert shown["MAE, in groups"].startswith(f"{amber['mean_absolute_error']:.2f} (0.")
+    assert table.rows[1][:3] == ["race: Blue", "10", "cannot be said: 20 more people"]
+    ((_, accuracy),) = [(chart.title, chart.table) for chart in section.charts if "subgroup" in chart.title]
+    assert "(no interval: 20 more people; n = 50)" in accuracy.rows[1][2]
+    ((_, ends),) = [(title, table) for title, table in section.folded if "Worst and best" in title]
+    odds = by_group["race"]["summary"]["equalized_odds_difference"]
+    assert dict(zip(ends.header, ends.rows[0], strict=True))["Equalised odds difference"] == f"{100 * odds:.1f} %"

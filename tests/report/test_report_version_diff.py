@@ -68,7 +68,8 @@ def _change(workspace: ProjectPaths) -> None:
     )
     old = pl.when(pl.col("identity") == "nul").then(pl.lit("Old")).otherwise("age")
     kept = splits.filter(~of_face.is_in([blurred, opted_out, drifted]), pl.col("identity") != "ada")
-    edit("split", "splits", kept.with_columns(age=old.alias("age")))
+    moved = pl.when(of_face == face("nul", 1)).then(pl.lit("val")).otherwise("split")
+    edit("split", "splits", kept.with_columns(age=old.alias("age"), split=moved))
     edit("curate", "non_curated", permitted.filter(~of_face.is_in([opted_out, drifted]), pl.col("identity") != "ada"))
     narrower = pl.when(of_face == face("nul", 2)).then(40).otherwise("crop_width").cast(pl.Int32)
     edit("crop", "faces", faces.with_columns(crop_width=narrower))
@@ -112,9 +113,30 @@ def test_each_change_has_its_reason_and_only_permitted_pictures_are_shown(found:
     assert {(what, why) for _, what, why, _, _ in rows(found, "relabelled")} == {
         ("age: Young → Old", "the roster says so now")
     }
+    ((identity, what, why, _, shown),) = rows(found, "moved")
+    assert (identity, what, shown) == ("nul", "train → val", True)
+    assert why == "the stage split divided again: faces came or went, or their labels or duplicates differ"
     ((identity, what, why, credit, shown),) = rows(found, "cropped")
     assert (identity, what, shown) == ("nul", "same box, 70 × 70 → 40 × 70 pixels", True)
     assert why == "parameters: crop.min_face_share 0.13 → 0.2" and "CC-BY-4.0" in str(credit)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ("seed: 42", "seed: 7", "parameters: seed 42 → 7"),
+        ("train_share: 0.7", "train_share: 0.6", "parameters: split.train_share 0.7 → 0.6"),
+    ],
+)
+def test_a_seed_or_a_share_that_moved_faces_is_named(project: ProjectPaths, before: str, after: str, why: str) -> None:
+    text = project.params.read_text()
+    assert before in text
+    try:
+        project.params.write_text(text.replace(before, after, 1))
+        moved = rows(version_diff.compare(project, made_params(), "v1", None), "moved")
+    finally:
+        project.params.write_text(text)
+    assert [each[2] for each in moved] == [why]
 
 
 def test_who_was_taken_down_is_counted_and_named_nowhere(
@@ -131,7 +153,7 @@ def test_the_command_writes_a_page_and_a_folder_that_fiftyone_reads(project: Pro
     done = mtf(project.root, "diff", "v1", "--html", str(tmp_path / "page.html"), "--fiftyone", str(tmp_path / "view"))
     assert done.returncode == 0, done.stderr
     samples = json.loads((tmp_path / "view/samples.json").read_text())["samples"]
-    assert {each["change"]["label"] for each in samples} == {"gone", "cropped", "relabelled"}
+    assert {each["change"]["label"] for each in samples} == {"gone", "cropped", "relabelled", "moved"}
     assert all((tmp_path / "view" / each["filepath"]).read_bytes()[:2] == b"\xff\xd8" for each in samples)
     assert sorted(each["tags"][-1] for each in samples if each["change"]["label"] == "cropped") == ["after", "before"]
     again = mtf(project.root, "diff", "v1", "--fiftyone", str(tmp_path / "view"))

@@ -7,13 +7,15 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
-from playwright.sync_api import Browser, Page, Route, TimeoutError
+from playwright.sync_api import Browser, Error, Page, Response, Route
 
 from mtf.annotation import ledger
 from mtf.core.project_paths import ProjectPaths
 
 FLAGS = (
     "--no-sandbox",
+    # There is none: its emulation takes a fifth of the processor time of a page.
+    "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -80,13 +82,18 @@ class Screen:
     def confirms(self, key: str, text: str) -> None:
         """Press a key until it is confirmed: the app may be away, and FiftyOne without the panel.
 
-        A page that was loaded too early is loaded again after 15 s, 30 s and 60 s.
+        A page that was loaded too early is loaded again after 15 s, 30 s and 60 s. A key that is on its way is not
+        pressed again: it would be one for the next face.
         """
-        for _ in range(120):
-            self.page.keyboard.press(key)
-            with suppress(TimeoutError):
-                self.page.wait_for_selector(f'[data-cy="mtf-message"]:text-is("{text}")', timeout=2000)
-                return
+        shown = "document.querySelector('[data-cy=mtf-message]')?.textContent ?? ''"
+        for _ in range(480):
+            with suppress(Error):  # the page is being loaded
+                message = self.evaluate(shown)
+                if message == text:
+                    return
+                if message != "…":
+                    self.page.keyboard.press(key)
+            self.page.wait_for_timeout(500)
         raise AssertionError(self.message)
 
     def decide_page(self, key: str = "Shift+A") -> str:
@@ -117,6 +124,21 @@ class Screen:
         """Click on faces, counted from 0 among those on the screen."""
         for number in numbers:
             self.page.locator(FACE).nth(number).click()
+
+    def judge_again(self, face: str) -> None:
+        """Choose a face in FiftyOne's grid and judge it on a page of the review.
+
+        FiftyOne tells its operators what is chosen a moment later: one that is started at once may be refused.
+        """
+        self.evaluate(f"window.__foo__.executeOperator('set_selected_samples', {{samples: ['{face}']}})")
+        for _ in range(100):
+            with self.page.expect_response(_is_look, timeout=WAIT_MS) as looked:
+                self.evaluate("window.__foo__.executeOperator('@mtf/review/judge_chosen')")
+            if "refused" not in looked.value.json()["result"]:
+                self.page.wait_for_selector(ROOM, timeout=WAIT_MS)
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("the review does not take the chosen face")
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
@@ -151,6 +173,11 @@ class Screen:
         self.page.route(QUERIES, delayed)
         yield
         self.page.unroute_all(behavior="ignoreErrors")
+
+
+def _is_look(response: Response) -> bool:
+    request = response.request
+    return "operators/execute" in request.url and "@mtf/review/look" in (request.post_data or "")
 
 
 def decided(workspace: ProjectPaths, reviewer: str | None = None) -> pl.DataFrame:

@@ -19,7 +19,12 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from mtf import schemas
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.fiftyone.samples import sample_id
+
+RETRY_S = 120.0
+PLACE = ["image_id", "x", "y", "width", "height"]
 
 
 class ReviewProcess:
@@ -63,6 +68,11 @@ class ReviewProcess:
             self._has_read.wait_for(lambda: is_open() or "" in self.output, timeout_s)
             assert is_open(), "".join(self.output)
         return self
+
+    def prints(self, text: str, timeout_s: float = 30) -> bool:
+        """True as soon as a line has this text."""
+        with self._has_read:
+            return self._has_read.wait_for(lambda: any(text in line for line in self.output), timeout_s)
 
     def url(self, reviewer: str) -> str:
         start = f"  {reviewer}: http://"
@@ -131,6 +141,33 @@ class ReviewProcess:
         status = self._process.wait(60)
         self._reading.join(10)
         return status, "".join(self.output)
+
+
+def decide_all(process: ReviewProcess, reviewer: str, wanted: int, confirmed: list[str], *, at_once: int = 1) -> None:
+    """A reviewer without a browser: asks for the page, decides its first faces, and notes what was confirmed."""
+    until = time.monotonic() + RETRY_S
+    while len(confirmed) < wanted:
+        try:
+            page = process.ask(reviewer, "page")
+            ids = page["page"][:at_once]
+            assert page["step"] == "face", page
+            answer = process.ask(reviewer, "accept", ids=ids, step="face")
+            assert answer["done"] == len(ids), answer
+            confirmed += ids
+            until = time.monotonic() + RETRY_S
+        except OSError:
+            assert time.monotonic() < until, "".join(process.output)
+            time.sleep(0.1)
+
+
+def places_of(workspace: ProjectPaths, samples: list[str]) -> set[tuple]:
+    """Picture and box of the faces that the screen calls by these ids."""
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
+    of_sample = {
+        sample_id(identity, face_id): tuple(place)
+        for identity, face_id, *place in faces.select("identity", "face_id", *PLACE).iter_rows()
+    }
+    return {of_sample[name] for name in samples}
 
 
 def without_gold(workspace: ProjectPaths) -> None:

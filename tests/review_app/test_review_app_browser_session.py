@@ -66,9 +66,10 @@ def test_faces_chosen_in_a_view_are_decided_again_and_no_key_is_for_faces_that_n
 
     screen.evaluate("window.__foo__.executeOperator('open_panel', {name: 'Samples', isActive: true})")
     screen.page.wait_for_selector('[data-cy="looker"]', timeout=WAIT_MS)
-    screen.evaluate(f"window.__foo__.executeOperator('set_selected_samples', {{samples: ['{rejected}']}})")
-    screen.page.keyboard.press("a")
     screen.evaluate("window.__foo__.executeOperator('@mtf/review/judge_chosen')")
+    screen.page.wait_for_selector("text=nothing is to be decided here: select faces first", timeout=WAIT_MS)
+    screen.page.keyboard.press("a")  # no verdict while the panel is not on the screen
+    screen.judge_again(rejected)
     screen.sees(1)
     assert screen.question == "Decide again (step faces): " + screen.page.inner_text(".mtf-aside h2").splitlines()[0]
     assert screen.press("a") == "✓ Accept: 1 face"

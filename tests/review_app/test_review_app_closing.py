@@ -36,6 +36,7 @@ def reject_the_page(session: ReviewSession) -> None:
 
 
 @pytest.mark.dvc
+@pytest.mark.usefixtures("dvc_process")
 def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callable[..., ProjectPaths]) -> None:
     workspace = project({"ada": 3})
     for command in (("git", "init", "-q"), ("dvc", "init", "-q")):

@@ -25,8 +25,9 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import terminal
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.loading import load_review_data, session_of
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.exchange import export, import_formats, import_merge
 from mtf.review_app.processes import mongodb as database
 from mtf.review_app.review_lock import lock_review

@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 
 from mtf.annotation import ledger
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_table import with_keepers
 from mtf.review_app.engine.identity_pages import AGAIN, steps_at_once
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import ReviewPlan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.engine.triage import LIKELY, UNLIKELY, UNSURE
 from mtf.schemas import Step

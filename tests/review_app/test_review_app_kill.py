@@ -1,6 +1,6 @@
 """MongoDB and the app die at random moments; nothing that was confirmed is lost, and nothing is there twice.
 
-How long this goes on is set from outside: MTF_KILL_ROUNDS (default 1) and MTF_KILL_DECISIONS in each (default 300).
+How long this goes on is set from outside: MTF_KILL_ROUNDS (default 1) and MTF_KILL_DECISIONS in each (default 150).
 The long run, before a release, is 20 rounds of 1000, 7 to 25 minutes:
 
     MTF_KILL_ROUNDS=20 MTF_KILL_DECISIONS=1000 pytest -n0 tests/review_app/test_review_app_kill.py
@@ -19,39 +19,23 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import polars as pl
 import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
+from review_process import PLACE, RETRY_S, decide_all, places_of
 
-from mtf import schemas
+from mtf import config
 from mtf.annotation import ledger
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.fiftyone.samples import sample_id
+from mtf.review_app.engine.loading import read, session_of
+from mtf.review_app.fiftyone import live_session
 from mtf.review_app.processes import mongodb
 
+pytestmark = pytest.mark.lengthy(40)
+
 ROUNDS = int(os.environ.get("MTF_KILL_ROUNDS", "1"))
-DECISIONS = int(os.environ.get("MTF_KILL_DECISIONS", "300"))
+DECISIONS = int(os.environ.get("MTF_KILL_DECISIONS", "150"))
 VICTIMS = ("mongod", "mtf.review_app.fiftyone.app", "mongod")
-RETRY_S = 120.0
-PLACE = ["image_id", "x", "y", "width", "height"]
-
-
-def decide_all(process, reviewer: str, wanted: int, confirmed: list[str], *, at_once: int = 1) -> None:
-    """A reviewer without a browser: asks for the page, decides its first faces, and notes what was confirmed."""
-    until = time.monotonic() + RETRY_S
-    while len(confirmed) < wanted:
-        try:
-            page = process.ask(reviewer, "page")
-            ids = page["page"][:at_once]
-            assert page["step"] == "face", page
-            answer = process.ask(reviewer, "accept", ids=ids, step="face")
-            assert answer["done"] == len(ids), answer
-            confirmed += ids
-            until = time.monotonic() + RETRY_S
-        except OSError:
-            assert time.monotonic() < until, "".join(process.output)
-            time.sleep(0.1)
 
 
 def shown(process, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
@@ -70,16 +54,6 @@ def shown(process, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
         except (OSError, TypeError):  # the app or its database is being started again
             assert time.monotonic() < until, "".join(process.output)
             time.sleep(0.2)
-
-
-def places_of(workspace: ProjectPaths, samples: list[str]) -> set[tuple]:
-    """Picture and box of the faces that the screen calls by these ids."""
-    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
-    of_sample = {
-        sample_id(identity, face_id): tuple(place)
-        for identity, face_id, *place in faces.select("identity", "face_id", *PLACE).iter_rows()
-    }
-    return {of_sample[name] for name in samples}
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
@@ -130,25 +104,27 @@ def test_a_users_own_server_that_was_killed_says_the_right_size_again(needs_mong
         server.stop()
 
 
-def test_two_reviewers_at_once_write_every_decision_once_into_their_own_file(
-    project: Callable[..., ProjectPaths], open_review: Callable
+def test_an_app_whose_database_is_gone_ends_without_waiting_for_it(
+    project: Callable[..., ProjectPaths], needs_mongodb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = project({"ada": 250, "bob": 250})
-    process = open_review(workspace, "anna", "ben")
-    done: dict[str, list[str]] = {"anna": [], "ben": []}
-    with ThreadPoolExecutor(2) as threads:
-        working = [
-            threads.submit(decide_all, process, name, 500, confirmed, at_once=4) for name, confirmed in done.items()
-        ]
-        for one in working:
-            one.result()
-    found = ledger.read(workspace.review).decisions
-    assert found.group_by("reviewer").len().sort("reviewer").rows() == [("anna", 500), ("ben", 500)]
-    assert found.select("reviewer", "image_id").is_unique().all()
-    assert found.filter(~pl.col("file").str.starts_with(pl.col("reviewer"))).is_empty()
-    for name, confirmed in done.items():
-        written = found.filter(reviewer=name).select(PLACE).rows()
-        assert places_of(workspace, confirmed) == set(written)
+    """As after `kill -9` of the command that owns both; every decision is in the ledger."""
+    monkeypatch.setattr(live_session, "CLOSE_S", 0.5)
+    workspace = project({"ada": 4})
+    server = mongodb.Database(tmp_path / "gone")
+    server.start()
+    with MongoClient(server.uri) as client:
+        client.admin.command("ping")
+        server.stop()
+        reading = read(workspace, config.load(workspace.params), "anna", joint=False)
+        session = session_of(workspace, reading.review_data, "anna", joint=False, check=reading.pictures.check)
+        collection = client["mtf-gone"]["samples"]
+        live = live_session.LiveSession(reading.review_data, reading.pictures, session, "sample-anna", collection)
+        for face in live.current_page().faces:
+            live.show(session.accept([face]))
+        began = time.monotonic()
+        live.close()
+        assert time.monotonic() - began < 20, "a single update would wait 30 s"
+    assert ledger.read(workspace.review).decisions.height == 4
 
 
 def _wait_for(confirmed: list[str], count: int, working: Future) -> None:

@@ -15,11 +15,12 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
 from mtf.review_app import contact_sheet, last_look_terminal
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, by_likeness
 from mtf.review_app.engine.last_look_session import LastLookSession
 from mtf.review_app.engine.loading import load_review_data
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.schemas import Step
 
 PANEL = ("anna", "bert", "cleo")

@@ -18,9 +18,9 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import terminal
 from mtf.review_app.engine import face_pictures, face_table
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_pictures import PictureRequest
 from mtf.review_app.engine.loading import read, session_of
-from mtf.review_app.engine.review_data import Key
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.samples import sample_id
 from mtf.review_app.terminal_pictures import TerminalPictures

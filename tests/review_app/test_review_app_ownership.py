@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.processes import mongodb, ownership
 from mtf.review_app.processes.ownership import JoinedDatabase, Owner, owner_in, review_database
 from mtf.review_app.review_lock import lock_review
+
+pytestmark = pytest.mark.lengthy(70)
 
 if TYPE_CHECKING:
     from conftest import ReviewProcess
@@ -45,53 +48,58 @@ def decided(workspace: ProjectPaths) -> dict[str, int]:
     return dict(given.group_by("reviewer").len().iter_rows())
 
 
-@pytest.mark.parametrize(("end", "said"), [(signal.SIGINT, "has closed it"), (signal.SIGKILL, "was killed")])
-def test_who_joined_ends_with_the_owner_and_the_next_command_owns_the_room(
-    project: Callable[..., ProjectPaths], open_review: Callable, end: signal.Signals, said: str
-) -> None:
-    workspace = project({"ada": 6})
-    owner = open_review(workspace, "anna")
-    joined = open_review(workspace, "ben")
-    assert [process.pid_of("mongod") is not None for process in (owner, joined)] == [True, False]
-    decide_one(owner, "anna")
-    decide_one(joined, "ben")
+def ended_with(owner: ReviewProcess, end: signal.Signals, joined: ReviewProcess) -> str:
+    """End the owner; returns why the one who joined ended, too. Nothing of both is left."""
     parts = [*owner.parts(), *joined.parts()]
-    assert len(parts) == 3
-
+    assert len(parts) == 3, "two apps and one database"
     owner.signal(end)
     status, output = joined.ended()
     assert status == 2
-    why = [line for line in output.splitlines() if line.startswith(f"mtf: process {owner.pid}, which owned")]
-    assert [said in line and "run the same command again" in line for line in why] == [True]
     assert "1 line was added to the ledger" in output
     assert psutil.wait_procs(parts, timeout=60)[1] == []
-
-    again = open_review(workspace, "ben")
-    assert again.pid_of("mongod") is not None
-    decide_one(again, "ben")
-    assert "1 line was added to the ledger" in again.close()
-    assert decided(workspace) == {"anna": 1, "ben": 2}
+    (why,) = [line for line in output.splitlines() if line.startswith(f"mtf: process {owner.pid}, which owned")]
+    assert "run the same command again" in why
+    return why
 
 
-def test_of_two_commands_that_start_together_one_owns_the_room_and_the_other_may_leave_it(
+def test_one_of_two_commands_that_start_together_owns_the_room_until_it_ends_and_then_the_next_one_does(
     project: Callable[..., ProjectPaths], open_review: Callable
 ) -> None:
+    """One project in the order of a day: each start of an app takes seconds."""
     workspace = project({"ada": 6})
     processes = {name: open_review(workspace, name, waits=False) for name in ("anna", "ben")}
     owners = [name for name, process in processes.items() if process.wait().pid_of("mongod") is not None]
     assert len(owners) == 1
-    owner, (other,) = owners[0], processes.keys() - owners
-    belongs = f"This review app belongs to process {processes[owner].pid}"
-    assert [belongs in "".join(processes[name].output) for name in (owner, other)] == [False, True]
-    decide_one(processes[owner], owner)
-    decide_one(processes[other], other)
+    first, (second,) = owners[0], processes.keys() - owners
+    owner, joined = processes[first], processes[second]
+    assert [f"This review app belongs to process {owner.pid}" in "".join(each.output) for each in (owner, joined)] == [
+        False,
+        True,
+    ]
+    decide_one(owner, first)
+    decide_one(joined, second)
 
-    parts = processes[other].parts()
-    processes[other].close()
-    assert processes[other].ended()[0] == 0
+    # A command that joined may leave.
+    parts = joined.parts()
+    joined.close()
+    assert joined.ended()[0] == 0
     assert psutil.wait_procs(parts, timeout=60)[1] == []
-    decide_one(processes[owner], owner)
-    assert decided(workspace) == {owner: 2, other: 1}
+    decide_one(owner, first)
+
+    # A command that joined ends with an owner that is killed, and the next command owns the room.
+    joined = open_review(workspace, second)
+    decide_one(joined, second)
+    assert "was killed" in ended_with(owner, signal.SIGKILL, joined)
+    owner = open_review(workspace, second)
+    decide_one(owner, second)
+
+    # And with one that closes it.
+    joined = open_review(workspace, first)
+    assert joined.pid_of("mongod") is None
+    decide_one(joined, first)
+    assert "has closed it" in ended_with(owner, signal.SIGINT, joined)
+    assert "1 line was added to the ledger" in owner.close()
+    assert decided(workspace) == {first: 3, second: 3}
 
 
 def dead_pid() -> int:
@@ -108,11 +116,13 @@ def write(record: Path, owner: Owner) -> Owner:
 
 
 @pytest.mark.parametrize("stale", ["", "70000", "[]", "{}", "null", "１２", '{"host": "h", "pid": 1, "port": 27017}'])
-def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
-    needs_mongodb: None, tmp_path: Path, stale: str
-) -> None:
+def test_a_record_that_is_none_names_no_owner(tmp_path: Path, stale: str) -> None:
     (tmp_path / "owner.json").write_text(stale)
     assert owner_in(tmp_path / "owner.json") is None
+
+
+def test_what_an_earlier_room_left_behind_keeps_none_from_opening(needs_mongodb: None, tmp_path: Path) -> None:
+    (tmp_path / "owner.json").write_text("70000")
     with review_database(tmp_path) as opened:
         assert opened.is_running()
         assert owner_in(tmp_path / "owner.json") == Owner(HOST, os.getpid(), str(opened.socket))
@@ -155,10 +165,12 @@ def test_another_program_that_has_the_number_of_a_killed_server_is_let_alone(tmp
     mongodb.Database(tmp_path).end_left_behind()
 
 
-@pytest.mark.parametrize("name", ["room", "database", "owner"])
-def test_a_reviewer_may_be_called_as_the_files_of_a_room_are(needs_mongodb: None, tmp_path: Path, name: str) -> None:
-    with lock_review(tmp_path, name), review_database(tmp_path):
-        pass
+def test_a_reviewer_may_be_called_as_the_files_of_a_room_are(needs_mongodb: None, tmp_path: Path) -> None:
+    with ExitStack() as reviews:
+        for name in ("room", "database", "owner"):
+            reviews.enter_context(lock_review(tmp_path, name))
+        with review_database(tmp_path):
+            pass
 
 
 def listening(path: str) -> socket.socket:

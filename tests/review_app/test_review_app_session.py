@@ -14,7 +14,7 @@ from mtf.annotation import ledger
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import progress
-from mtf.review_app.engine.review_data import Key
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.fiftyone.sample_updates import sample_rows
 from mtf.schemas import Step
 from mtf.schemas.funnel_steps import reviewed

@@ -17,7 +17,8 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
 from mtf.review_app import progress
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.face_key import Key
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.schemas import EXCLUSIONS, Reason, Step, read
 

@@ -15,8 +15,9 @@ from mtf import config
 from mtf.annotation import ledger
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.loading import load_review_data, session_of
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.schemas import funnel_steps
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protego import Protego
 
 from mtf.config.pipeline import Licenses, OptOutSignal
-from mtf.crawl.http_client import BodyLimit, _decoded
+from mtf.crawl.content_encoding import BodyLimit, decoded
 from mtf.rights.evidence.source_page import read_page
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
@@ -322,20 +322,20 @@ RAW_DEFLATE = RAW.compress(b"noai") + RAW.flush()
     ids=["two members", "gzip and identity", "zlib", "deflate", "none", "charset", "twice"],
 )
 def test_a_body_is_read_whole_in_every_encoding_that_servers_use(body: bytes, encoding: str) -> None:
-    assert _decoded(body, encoding, BodyLimit(100)) == b"noai"
+    assert decoded(body, encoding, BodyLimit(100)) == b"noai"
 
 
 def test_an_empty_body_is_empty_in_every_encoding() -> None:
-    assert [_decoded(b"", encoding, BodyLimit(100)) for encoding in ("gzip", "deflate", "identity")] == [b""] * 3
+    assert [decoded(b"", encoding, BodyLimit(100)) for encoding in ("gzip", "deflate", "identity")] == [b""] * 3
 
 
 def test_a_body_with_bytes_after_its_last_member_is_read() -> None:
-    assert _decoded(gzip.compress(b"noai") + b"\0\0 more", "gzip", BodyLimit(100)) == b"noai"
+    assert decoded(gzip.compress(b"noai") + b"\0\0 more", "gzip", BodyLimit(100)) == b"noai"
 
 
 def test_a_body_of_very_many_members_is_refused() -> None:
     with pytest.raises(FetchFailed, match="more than 100 gzip members"):
-        _decoded(gzip.compress(b"") * 100_000, "gzip", BodyLimit(10**7))
+        decoded(gzip.compress(b"") * 100_000, "gzip", BodyLimit(10**7))
 
 
 def test_a_line_of_two_megabytes_of_blanks_is_parsed() -> None:

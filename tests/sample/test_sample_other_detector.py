@@ -20,7 +20,7 @@ from mtf.sample.panel import SAME_FACE_IOU
 from mtf.sample.truth import Truth
 from mtf.schemas import BOX, IMAGE
 
-pytestmark = pytest.mark.lengthy(70)
+pytestmark = pytest.mark.lengthy(50)
 
 # Those whose weights are installed; YuNet's file is fetched by hand.
 DETECTORS = ("haar", "centerface", "mtcnn")
@@ -92,13 +92,12 @@ def in_sample(shipped) -> Callable[[str], Boxes]:
 
 @pytest.fixture(scope="module")
 def in_orl(real_data: Path) -> Callable[[str], Boxes]:
-    """Boxes of a detector in the pictures of ORL."""
+    """Boxes of a detector in every second picture of ORL: five of each of its forty people."""
 
     def pictures() -> Iterator[tuple[tuple[str, str], bytes]]:
         with tarfile.open(real_data / "orl" / "faces.tar") as tar:
-            for member in tar:
-                if member.isfile():
-                    yield ("orl", member.name), tar.extractfile(member).read()
+            for member in [member for member in tar if member.isfile()][::2]:
+                yield ("orl", member.name), tar.extractfile(member).read()
 
     return cache(lambda name: boxes_of(name, pictures()))
 
@@ -129,4 +128,4 @@ def test_no_decision_on_a_photographed_face_is_orphaned_by_another_detector(in_o
     largest = {key: [max(found[key], key=lambda box: box.width) for found in (decided, there)] for key in in_both}
     orphaned = [key for key, (old, new) in largest.items() if met[*key, old] != face_id(key[1], new)]
     assert orphaned == []
-    assert len(in_both) > 350
+    assert len(in_both) > 175

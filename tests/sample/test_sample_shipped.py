@@ -55,6 +55,11 @@ def test_all_objects_together_are_small() -> None:
     assert sum(path.stat().st_size for path in objects) < MAX_BYTES
 
 
+def test_the_web_has_a_time_of_its_own_before_all_reviews(shipped, decisions: pl.DataFrame) -> None:
+    assert recorded_web.recorded_at(shipped.data / "web") == web.RECORDED_AT
+    assert decisions["time"].min() > web.RECORDED_AT
+
+
 def test_the_remote_holds_this_sample(shipped) -> None:
     objects = {path.read_bytes() for path in (ROOT / "sample-remote").rglob("*") if path.is_file()}
     assert {path.read_bytes() for path in shipped.data.rglob("*") if path.is_file()} <= objects

@@ -209,7 +209,7 @@ def test_built_in_names_are_those_of_their_classes():
 
 
 def test_keys_of_entries_are_those_of_earlier_versions(project: Project):
-    from mtf.sources.candidate import source_key
+    from mtf.sources.base import source_key
 
     project.crawl = {"sources": [{"kind": "bing"}, {"kind": "google", "people": "face"}, {"kind": "flickr"}]}
     keys = [source_key(source) for source in project.params().crawl.sources]

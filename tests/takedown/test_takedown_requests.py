@@ -491,6 +491,7 @@ def test_addresses_that_may_lead_elsewhere_are_not(one: str, other: str) -> None
     assert address_key(f"https://{address_key(one)}") == address_key(one), "a key is its own key"
 
 
+@pytest.mark.usefixtures("dvc_process")
 def test_a_request_is_tracked_where_no_dvc_is_on_the_path(
     one_version: ProjectPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from mtf.core.errors import BadInput
 from mtf.label_classifier import labeller
-from mtf.training import checkpoint
+from mtf.training import checkpoint, trained_network
 from mtf.training.networks import registry
 
 
@@ -29,6 +29,12 @@ class RunsCode:
 LOADERS = {
     "a model of this version": checkpoint.load,
     "a label classifier": labeller.load,
+    "a network of this version": trained_network.load,
+}
+# Loaders of files that a user names; a stage reads its own files.
+OF_USERS = {
+    "a label classifier": "make one with `mtf label fit`",
+    "a network of this version": "`mtf train` and `mtf multitask` make one",
 }
 CARD = {"model": "small_cnn", "task": "race", "labels": ["a", "b"], "input_px": 32, "normalise": "imagenet"}
 
@@ -79,13 +85,18 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, wanted: str) -> None:
         {"weights": SMALL_CNN, "card": WHOLE | {"normalise": "magic"}},
         {"weights": SMALL_CNN, "card": WHOLE | {"input_px": 10**9}},
         {"weights": SMALL_CNN, "card": WHOLE | {"labels": ["a"]}},
+        {"conv.weight": torch.zeros(2)},
+        {"weights": SMALL_CNN, "card": {"backbone": "small_cnn", "labels": {"race": ["a", "b"]}}},
     ],
 )
 def test_a_file_that_holds_something_else_is_one_line(tmp_path: Path, wanted: str, content: object) -> None:
     path = tmp_path / "model.pt"
     torch.save(content, path)
-    with pytest.raises(BadInput, match=rf"model\.pt: not {wanted}: [^\n]+$"):
+    with pytest.raises(BadInput, match=rf"model\.pt: not {wanted}: [^\n]+$") as refused:
         LOADERS[wanted](path)
+    if wanted in OF_USERS:
+        said = f"{path}: not {wanted}: a torch file of something else, or of another version; {OF_USERS[wanted]}"
+        assert str(refused.value) == said
 
 
 @pytest.mark.parametrize("wanted", LOADERS)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import pickle
-from collections.abc import Generator
 from dataclasses import replace
-from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,40 +24,17 @@ from mtf.training import augmentation, classifier, data, devices, loss_weighting
 from mtf.training import multitask as multitask_network
 from mtf.training import trainer as loop
 from mtf.training.networks import registry
-from projects import PRELOADED
 from training_project import write_project
+
+pytestmark = pytest.mark.lengthy(40)
 
 SHORT = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16, "optimizer": "adamw"}
 TWO = devices.Devices(2)
 
 
-START_PROCESSES = torch.multiprocessing.start_processes
-
-
-@pytest.fixture(scope="module")
-def fork_server() -> Generator[None]:
-    """A server of forks that has loaded the libraries: each process of a device would load them for seconds."""
-    multiprocessing.set_forkserver_preload(["mtf.training.trainer"])
-    forkserver._forkserver._stop()
-    yield
-    multiprocessing.set_forkserver_preload(PRELOADED)
-    forkserver._forkserver._stop()
-
-
 @pytest.fixture(autouse=True)
-def forked(fork_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork the devices' processes from that server."""
-
-    def start(*arguments: Any, **options: Any) -> Any:
-        return START_PROCESSES(*arguments, **options | {"start_method": "forkserver"})
-
-    monkeypatch.setattr(torch.multiprocessing, "start_processes", start)
-
-
-@pytest.fixture
-def spawned(forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the devices' processes as outside of the tests."""
-    monkeypatch.setattr(torch.multiprocessing, "start_processes", START_PROCESSES)
+def all_forked(forked: None) -> None:
+    """Fork the devices' processes, but for tests that ask for `spawned`."""
 
 
 def examples(images: int, *, seed: int = 0, folder: Path | None = None) -> data.Examples:

@@ -106,4 +106,4 @@ def test_no_recorded_file_of_the_multi_task_network_has_the_share(
     outputs.write_text(json.dumps(json.loads(outputs.read_text()) | {"gpu_utilization": 0.5}))
     multitask_results.run(workspace, params, weighting="equal")
     measured = json.loads(workspace.metrics("multitask/equal").read_text())
-    assert set(measured) == {"best_epoch", "accuracy", "over_all", "by_group"}
+    assert set(measured) == {"best_epoch", "accuracy", "scores", "over_all", "by_group"}

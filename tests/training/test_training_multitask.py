@@ -29,6 +29,8 @@ from mtf.training.networks import facenet
 from mtf.training.weight_files import IMAGENET
 from training_project import PEOPLE, write_project
 
+pytestmark = pytest.mark.lengthy(35)
+
 BALANCED = ["equal", "dynamic_hard", "uncertainty", "dwa", "gradnorm", "nash_mtl"]
 SHORT = {"learning_rate": 0.01, "max_epochs": 14, "patience": 14, "batch": 16, "optimizer": "adamw"}
 
