@@ -20,7 +20,6 @@ there.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 import shutil
@@ -31,10 +30,8 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,30 +40,15 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
-from mtf.config import Licenses
+from loopback_web import address
 from mtf.core import parallel_map
-from mtf.crawl import store
-from mtf.crawl.collector import Collector, CrawlContext
-from mtf.crawl.crawler import AT_ONCE
-from mtf.crawl.fetch_results import each_content_once
-from mtf.crawl.host_leases import SharedHosts
-from mtf.crawl.http_client import HttpFetcher
-from mtf.crawl.signals_client import SignalsClient
-from mtf.crawl.spool import Spool
-from mtf.crawl.work import Do
-from mtf.schemas.takedown_file import Takedowns
-from mtf.sources.candidate import Candidate
-from mtf.sources.local_sources import LocalSources
 
 NGINX = Path("/usr/sbin/nginx")
 UV = Path(sys.executable).parent / "uv"
 TARGET = 4.0
 REQUESTS = 64
-HOSTS = 64
-IDENTITIES = 64
 SHARD_SIZE = 1000
 LIMIT_S = 5
-BINDING = tuple(Licenses.model_fields["binding_opt_outs"].default)
 ROBOTS = """User-agent: *
 Disallow: /private/
 Disallow: /*?session=
@@ -110,35 +92,37 @@ if __name__ == "__main__":
 """
 
 OURS = """
-import multiprocessing, resource, sys, time
+import resource, sys, time
 from pathlib import Path
 
+import psutil
+
 sys.path.insert(0, sys.argv[1])
-import fetch as benchmark
-from mtf.core import parallel_map
-from mtf.crawl import worker_processes
-from mtf.crawl.work import Work
+from loopback_web import Loopback
+from mtf.config import Licenses
 from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, limits
 
-# Children of this process, not of a fork server: so the system tells their processor time.
-parallel_map.process_context = lambda: multiprocessing.get_context("spawn")
-
 if __name__ == "__main__":
     what, urls, output = sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
-    port, count = int(sys.argv[5]), int(sys.argv[6])
-    web = benchmark.Loopback(port)
-    crawl = limits(per_host_delay_s=0.0, per_host_concurrency=16, concurrency=benchmark.REQUESTS)
-    options = FetchOptions(urls, output, crawl, shard_size=benchmark.SHARD_SIZE, binding=benchmark.BINDING)
+    port, count, requests, shard_size = map(int, sys.argv[5:])
+    web = Loopback(port)
+    crawl = limits(per_host_delay_s=0.0, per_host_concurrency=16, concurrency=requests)
+    binding = tuple(Licenses.model_fields["binding_opt_outs"].default)
+    options = FetchOptions(urls, output, crawl, shard_size=shard_size, binding=binding)
+    if what == "crawl":
+        import crawl_shares
     begin, own_begin = time.monotonic(), time.process_time()
     if what == "fetch":
         stored = fetching.run(options, web=web).successes
     else:
-        stored = benchmark.crawl(crawl, web, output, count)
+        stored = crawl_shares.crawl(crawl, web, output, count, binding)
     seconds, own_s = time.monotonic() - begin, time.process_time() - own_begin
-    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # The fork server, and with it the workers, which have ended.
+    workers_s = sum(sum(child.cpu_times()[:4]) for child in psutil.Process().children())
     print("stored", stored)
-    print("seconds", seconds, own_s + workers.ru_utime + workers.ru_stime)
+    print("seconds", seconds, own_s + ended.ru_utime + ended.ru_stime + workers_s)
 """
 
 WRK = """
@@ -156,17 +140,6 @@ class Speed:
 
     images_per_s: float
     cpu_ms: float
-
-
-@dataclass(frozen=True)
-class Loopback:
-    """Replacement of the live web: every address leads to the local nginx."""
-
-    port: int
-
-    def locate(self, url: str) -> tuple[str, dict[str, str]]:
-        host, _, path = url.removeprefix("http://").partition("/")
-        return f"http://127.0.0.1:{self.port}/{path}", {"Host": host}
 
 
 def main() -> None:
@@ -218,7 +191,8 @@ def speed_of_ours(what: str, folder: Path, port: int, count: int) -> Speed:
     urls.write_text("".join(f"{address(number)}\n" for number in range(count)))
     script = folder / "ours.py"
     script.write_text(OURS)
-    command = [sys.executable, script, Path(__file__).parent, what, urls, folder / what, port, count]
+    command = [sys.executable, script, Path(__file__).parent, what, urls, folder / what]
+    command += [port, count, REQUESTS, SHARD_SIZE]
     run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if run.returncode or f"stored {count}" not in run.stdout:
         raise SystemExit(f"{what} failed:\n{run.stdout}{run.stderr[-2000:]}")
@@ -228,58 +202,6 @@ def speed_of_ours(what: str, folder: Path, port: int, count: int) -> Speed:
 def _speed(output: str, count: int) -> Speed:
     seconds, cpu_s = (float(word) for word in output.rpartition("seconds ")[2].split()[:2])
     return Speed(count / seconds, 1000 * cpu_s / count)
-
-
-def address(number: int) -> str:
-    return f"http://host-{number % HOSTS}.example/{number:05d}.jpg"
-
-
-@dataclass(frozen=True)
-class CrawlShares:
-    """The crawl's work once the search is done: an item is an identity with its pictures."""
-
-    crawl: object
-    web: Loopback
-    folder: Path
-
-    @asynccontextmanager
-    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
-        crawl = self.crawl
-        with ThreadPoolExecutor(1) as examiner:
-            async with HttpFetcher(crawl, user_agent="mtf benchmark", web=self.web, pacing=hosts.pacing) as fetcher:
-                signals_client = SignalsClient(fetcher, BINDING, hosts.documents)
-                local = LocalSources((), Path())
-                context = CrawlContext(crawl, fetcher, signals_client, Takedowns(), local, examiner)
-
-                async def one(share: tuple[str, list[int]]) -> Counter[str]:
-                    return await _one(*share, self.folder, context)
-
-                yield one
-
-
-async def _one(identity: str, numbers: list[int], folder: Path, context: CrawlContext) -> Counter[str]:
-    """One identity's share, as the stage works on it once its search is done."""
-    candidates = [Candidate(address(number), "bing", number) for number in numbers]
-    with Spool(folder) as spool:
-        collector = Collector(identity, context, spool, {}, renew=False, judge_anew=False)
-        fetches = each_content_once(await collector.obtain_all(candidates))
-        path = folder / "shards" / f"{identity}.tar"
-        await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))
-    return Counter(str(fetch.outcome) for fetch in fetches)
-
-
-def crawl(settings: object, web: Loopback, folder: Path, count: int) -> int:
-    """Crawl all pictures for IDENTITIES; the number of stored ones."""
-    from mtf.crawl import worker_processes
-    from mtf.crawl.work import Work
-
-    shares = np.array_split(np.arange(count), IDENTITIES)
-    items = [(f"person-{at}", [int(number) for number in numbers]) for at, numbers in enumerate(shares)]
-    outcomes: Counter[str] = Counter()
-    folder.mkdir()
-    work = Work(settings, CrawlShares(settings, web, folder).open, AT_ONCE)
-    worker_processes.run(work, items, outcomes.update, processes=parallel_map.cores(), folder=folder)
-    return outcomes["stored"]
 
 
 def compared(ours: Path, rival: Path, count: int) -> str:

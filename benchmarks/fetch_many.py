@@ -34,14 +34,16 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
-import fetch as benchmark
+from loopback_web import Loopback
+from mtf.config import Licenses
 from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, limits
 
 if __name__ == "__main__":
     crawl = limits(per_host_delay_s=0.0, concurrency=128, min_side_px=1)
-    options = FetchOptions(Path(sys.argv[2]), Path(sys.argv[3]), crawl, shard_size=10_000, binding=benchmark.BINDING)
-    print("stored", fetching.run(options, web=benchmark.Loopback(int(sys.argv[4]))).successes)
+    binding = tuple(Licenses.model_fields["binding_opt_outs"].default)
+    options = FetchOptions(Path(sys.argv[2]), Path(sys.argv[3]), crawl, shard_size=10_000, binding=binding)
+    print("stored", fetching.run(options, web=Loopback(int(sys.argv[4]))).successes)
 """
 
 

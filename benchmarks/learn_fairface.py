@@ -5,13 +5,15 @@ Models: those of the label classifier, the multi-task network with each weightin
 Prints the test accuracy of each as a Markdown table: with one seed and its 95 % interval by a bootstrap over the test
 pictures; with several, which draw the division too, as their mean and its 95 % interval by Student's t. Epochs are
 few, so that two cores need about a quarter of an hour for one seed; on an accelerator give more (EFRS:
-`--label-epochs 10`). `--only` runs a part.
+`--label-epochs 10`). `--only` runs a part. `--results FILE` keeps what each model predicts, so that a run that was
+stopped continues there.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import platform
 import tempfile
@@ -27,7 +29,8 @@ import torch
 
 from mtf.config import Recipe
 from mtf.config.training import WEIGHTINGS
-from mtf.core import parallel_map
+from mtf.core import atomic_files, parallel_map
+from mtf.core.hashing import fingerprint
 from mtf.datasets import fairface, protocol_splits, tables
 from mtf.label_classifier import labeller, networks, repeats, roster_contradictions
 from mtf.training import checkpoint, data, input_cache, loss_weighting, multitask, trainer
@@ -222,6 +225,29 @@ def over_seeds(right: list[np.ndarray]) -> str:
     return f"{found['mean']:.1f} ({found['low']:.1f} to {found['high']:.1f})"
 
 
+class Results:
+    """Predictions and processor minutes of each model and seed, in a JSON file, or in memory without one.
+
+    They are taken again if the options that they depend on are the same.
+    """
+
+    def __init__(self, path: Path | None, options: argparse.Namespace) -> None:
+        self._path = path
+        self._digest = fingerprint({**vars(options), **dict.fromkeys(("only", "weightings", "seeds", "results"))})
+        self._kept = json.loads(path.read_text()) if path is not None and path.is_file() else {}
+
+    def get_or_measure(self, name: str, seed: int, measured: Callable[[], Predicted]) -> tuple[Predicted, float]:
+        key = f"{name}, seed {seed}, {self._digest}"
+        if key not in self._kept:
+            started = time.process_time()
+            predicted = {task: labels.tolist() for task, labels in measured().items()}
+            self._kept[key] = {"predicted": predicted, "minutes": (time.process_time() - started) / 60}
+            if self._path is not None:
+                atomic_files.write_json(self._path, self._kept)
+        found = self._kept[key]
+        return {task: np.array(labels) for task, labels in found["predicted"].items()}, found["minutes"]
+
+
 def commonest(material: LabelData) -> Predicted:
     trained_on, test = material.rows("train"), material.rows("test")
     return {
@@ -248,6 +274,7 @@ def main() -> None:
     parser.add_argument("--weightings", nargs="+", choices=WEIGHTINGS, default=list(WEIGHTINGS))
     parser.add_argument("--model", default="mobilenet_v3_large", help="torchvision's, from scratch")
     parser.add_argument("--seeds", nargs="+", type=int, default=[42])
+    parser.add_argument("--results", type=Path, help="file that keeps what each model predicts")
     options = parser.parse_args()
 
     print(f"device: {device()}")
@@ -263,15 +290,19 @@ def main() -> None:
         "multitask": joint_networks,
         "torchvision": single_networks,
     }
+    results = Results(options.results, options)
     for part in options.only:
         of_seeds = [
             makers[part](material, argparse.Namespace(**vars(options), seed=seed))
             for seed, material in materials.items()
         ]
         for models in zip(*of_seeds, strict=True):
-            started = time.process_time()
-            predicted = {seed: measured() for seed, (_, measured) in zip(materials, models, strict=True)}
-            minutes = (time.process_time() - started) / 60
+            found = {
+                seed: results.get_or_measure(name, seed, measured)
+                for seed, (name, measured) in zip(materials, models, strict=True)
+            }
+            predicted = {seed: each for seed, (each, _) in found.items()}
+            minutes = sum(spent for _, spent in found.values())
             print(line(models[0][0], predicted, materials, minutes), flush=True)
 
 

@@ -1,18 +1,25 @@
 """A living roster: weeks of a web that changes, with a kill in each; and what a week costs beside a full crawl.
 
-    python benchmarks/live_roster.py weeks [--weeks 8] [--identities 6] [--until split]
+    python benchmarks/live_roster.py weeks [--weeks 8] [--identities 6] [--until split] [--at-each-run]
+    python benchmarks/live_roster.py run [--weeks 4] [--until split]
     python benchmarks/live_roster.py cost [--identities 24] [--pictures 48] [--weeks 16]
 
 `weeks`: each week pages drift, die, move, opt out and arrive. The first run of the week is killed, each time at another
-point; the second one ends. Printed is what it said, and every change that did not end where it must.
+point; the second one ends. Time is that of the recorded web. Under the default policy, a change must have ended where
+it must 28 days after the last run before it; so three quiet weeks follow. Printed is what each run said, and each
+change that was lost or late. `--at-each-run` asks for everything at each run; then each change ends in its week.
+
+`run`: what `mtf watch` costs as a whole, with the clone, DVC, git and the stages after the crawl, on a roster of the
+sample's size: with nothing due, and in weeks with twelve changes of the web, under the default policy.
+Beside it, all stages from nothing. The time of child processes counts.
 
 `cost`: a full crawl, then weeks in each of which 2 % of the pages change, under the default policy (sources are asked
 after 7 days, and after twice as long each time that they are unchanged, up to 28; people are searched for after 28).
 Each person has an own day in 28, on which all of the pictures are visited, and new ones are searched for. At the end, a
 run with nothing due.
 The web is served by a process of its own, as the live one is. Bytes are those of all requests and answers, headers
-included; processor time is that of the crawl, in one process, which has at most 32 people. The second half of the weeks
-counts, when the policy has settled.
+included; processor time is that of the crawl, in one process, however many people there are. The second half of the
+weeks counts, when the policy has settled.
 """
 
 from __future__ import annotations
@@ -21,11 +28,14 @@ import argparse
 import functools
 import hashlib
 import io
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, nullcontext, redirect_stdout
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -43,38 +53,98 @@ from mtf.crawl import recorded_web, visits
 from mtf.pipeline import crawl
 from mtf.sample.finds import SampleSize
 from mtf.sample.people import CAST
-from mtf.sample.weeks import LivingWeb
+from mtf.sample.weeks import LivingWeb, WebChange
+from mtf.watch.run_changes import CHANGELOG
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 sys.path.append(str(Path(__file__).parents[1] / "tests/watch"))
 
-from living_project import KILLS, LivingProject
+from living_project import AT_EACH_RUN, KILLS, LivingProject
 
 from crawl_project import bing_page, bing_result, bing_url
+from projects import run_in
 
 REPOSITORY = Path(__file__).parents[1]
 
 
 def weeks(given: argparse.Namespace) -> int:
-    lost = 0
+    policy = (AT_EACH_RUN if given.at_each_run else Watch()).model_copy(update={"until": given.until})
+    astray: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         size = SampleSize(cast=CAST[: given.identities], rare=(), clean=(14, 14), dirt={})
         web = LivingWeb(seed=5, size=size, weeks=given.weeks, compute=Compute())
-        project = LivingProject(Path(folder), web, until=given.until)
+        project = LivingProject(Path(folder), web, policy=policy)
         project.crawl_first()
         if given.until != "crawl":
             project.bring_up_to_date()
-        for week in range(1, given.weeks + 1):
-            project.let_a_week_pass()
+        # After the last change, the web is quiet until all changes must be noticed.
+        longest = max(policy.recheck_max_days, policy.search_days) if policy.recheck_days else 7
+        for week in range(1, given.weeks + longest // 7):
+            project.let_a_week_pass(is_quiet=week > given.weeks)
             point, when = KILLS[(week - 1) % len(KILLS)]
             project.killed(point, when)
             line = next(each for each in project.watched().splitlines() if each.startswith("watch: "))
             print(f"week {week}, killed {when.replace('-', 'at')} {point}: {line.removeprefix('watch: ')}", flush=True)
-            astray = project.astray()
-            lost += len(astray)
-            print(*(f"  lost: {each}" for each in astray), sep="\n", end="\n" if astray else "")
-        print(f"{len(web.changes)} changes in {given.weeks} weeks with a kill in each, {lost} lost (target 0)")
-    return int(lost > 0)
+            overdue = project.astray()
+            astray += overdue
+            print(f"  {project.ended()} of {len(web.changes)} changes have ended where they must", flush=True)
+            print(*(f"  lost or late: {each}" for each in overdue), sep="\n", end="\n" if overdue else "")
+        counts = f"{len(web.changes)} changes in {given.weeks} weeks with a kill in each"
+        late = f"{len(set(astray))} lost or late (target 0)"
+        print(f"{counts}, {late}; {project.ended()} have ended where they must")
+        return int(bool(astray) or project.ended() < len(web.changes))
+
+
+def whole_run(given: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        changes_a_week = 2  # of each of six kinds
+        size = SampleSize(rare=(), dirt={})
+        web = LivingWeb(seed=5, size=size, weeks=given.weeks * changes_a_week, compute=Compute())
+        print(f"{len(web.people)} people, {len(web.truths)} pictures, {changes_a_week * len(WebChange)} changes a week")
+        project = LivingProject(Path(folder), web, policy=Watch(until=given.until))
+        with measured() as full:
+            project.crawl_first()
+            if given.until != "crawl":
+                project.bring_up_to_date()
+        print(f"all stages up to {given.until}, from nothing: {full}", flush=True)
+        with measured() as unchanged:
+            run_in(project.root, sys.executable, "-m", "dvc", "repro", "-q", given.until)
+        print(f"`dvc repro {given.until}` with nothing changed: {unchanged}", flush=True)
+        with measured() as idle:
+            run_in(project.root, sys.executable, "-m", "mtf", "watch")
+        print(f"`mtf watch` with nothing due: {idle}", flush=True)
+        for week in range(1, given.weeks + 1):
+            for _ in range(changes_a_week):
+                web.advance()
+            project.let_a_week_pass(is_quiet=True)
+            with measured() as used:
+                run_in(project.root, sys.executable, "-m", "mtf", "watch")
+            line = (project.root / CHANGELOG).read_text().splitlines()[4]
+            print(f"week {week}: {used}, {used.processor_s / full.processor_s:.1%}; {line[14:]}", flush=True)
+    return 0
+
+
+@dataclass
+class Used:
+    """Time that was used, of this process and of those that it started."""
+
+    wall_s: float = 0.0
+    processor_s: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.processor_s:.1f} s of processor time, {self.wall_s:.0f} s"
+
+
+@contextmanager
+def measured() -> Generator[Used]:
+    used, began, before = Used(), time.perf_counter(), processor_s()
+    yield used
+    used.wall_s, used.processor_s = time.perf_counter() - began, processor_s() - before
+
+
+def processor_s() -> float:
+    states = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in states)
 
 
 # Serves a recorded web, and passes its bytes on from another port, counted; a line on its input ends it.
@@ -153,38 +223,27 @@ def write_web(folder: Path, given: argparse.Namespace, *, week: int) -> None:
     recorded_web.write(folder, responses)
 
 
-def _clock(now: datetime) -> type[datetime]:
-    """A datetime whose `now` is that time."""
-
-    class Clock(datetime):
-        @classmethod
-        def now(cls, tz=None):  # noqa: ARG003
-            return now
-
-    return Clock
-
-
 def cost(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         workspace, web = ProjectPaths(Path(folder) / "project"), Path(folder) / "web"
         workspace.data.mkdir(parents=True)
         raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
         raw["crawl"] |= {"web": str(web), "sources": [{"kind": "bing", "licenses": ["commercial,modify"]}]}
+        raw["compute"]["workers"] = 1
         workspace.params.write_text(yaml.safe_dump(raw))
         rows = [(f"person-{n}", f"Person {n}", "Amber", "Males", "Young") for n in range(given.identities)]
         csv_files.write(workspace.roster, [("identity", "name", "race", "gender", "age"), *rows])
         write_web(web, given, week=0)
+        began = datetime.now(UTC)
         full_s, full_bytes = crawled(workspace, web, None)
         costs = []
         for week in range(1, given.weeks + 1):
             write_web(web, given, week=week)
             policy = Watch()
-            now = datetime.now(UTC) + timedelta(days=7 * week)
+            now = began + timedelta(days=7 * week)
+            (web / recorded_web.RECORDED_AT).write_text(now.isoformat())
             due = visits.Due(now, policy.recheck_days, policy.recheck_max_days, policy.search_days)
-            with ExitStack() as stack:
-                for module in ("revisit", "page_client", "unopened_shards"):
-                    stack.enter_context(patch(f"mtf.crawl.{module}.datetime", _clock(now)))
-                costs.append(crawled(workspace, web, due))
+            costs.append(crawled(workspace, web, due))
             asked = visits.read(workspace.stage("crawl")).filter(pl.col("visited_at") >= now - timedelta(days=1))
             counts = dict(asked.drop_nulls("image_id")["page"].value_counts(sort=True).iter_rows())
             share = f"{costs[-1][0] / full_s:6.1%} of the time, {costs[-1][1] / full_bytes:6.1%} of the bytes"
@@ -207,7 +266,12 @@ def main() -> int:
     of_weeks.add_argument("--weeks", type=int, default=8)
     of_weeks.add_argument("--identities", type=int, default=6)
     of_weeks.add_argument("--until", default="split")
+    of_weeks.add_argument("--at-each-run", action="store_true", help="ask for everything at each run")
     of_weeks.set_defaults(run=weeks)
+    of_run = commands.add_parser("run")
+    of_run.add_argument("--weeks", type=int, default=4)
+    of_run.add_argument("--until", default="split")
+    of_run.set_defaults(run=whole_run)
     of_cost = commands.add_parser("cost")
     of_cost.add_argument("--identities", type=int, default=24)
     of_cost.add_argument("--pictures", type=int, default=48)

@@ -21,14 +21,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from crawl_shares import crawl_share
 from mtf.config import Crawl, Licenses
-from mtf.crawl import store
-from mtf.crawl.collector import Collector, CrawlContext
+from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.crawler import AT_ONCE
-from mtf.crawl.fetch_results import each_content_once
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import SignalsClient
-from mtf.crawl.spool import Spool
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
@@ -100,15 +98,9 @@ async def _crawl(folder: Path, web: PolicyWeb, paths: list[str]) -> Counter[str]
 async def _one(
     identity: str, paths: list[str], folder: Path, context: CrawlContext, places: asyncio.Semaphore
 ) -> Counter[str]:
-    """One identity's share, as the stage works on it once its search is done."""
     candidates = [Candidate(f"http://{HOST}{path}", "bing", number) for number, path in enumerate(paths)]
     async with places:
-        with Spool(folder) as spool:
-            collector = Collector(identity, context, spool, {}, renew=False, judge_anew=False)
-            fetches = each_content_once(await collector.obtain_all(candidates))
-            path = folder / "shards" / f"{identity}.tar"
-            await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))
-    return Counter(str(fetch.outcome) for fetch in fetches)
+        return await crawl_share(identity, candidates, folder, context)
 
 
 if __name__ == "__main__":

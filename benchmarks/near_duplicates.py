@@ -1,11 +1,12 @@
 """Near-duplicate pairs among made-up 64-bit hashes, distance ≤ 10, against imagededup's search.
 
     python benchmarks/near_duplicates.py --rival-env FOLDER [--sizes 117000 1000000] [--rival-hashes 30000]
+        [--sample 2000]
 
 FOLDER is a separate virtual environment with imagededup, created with uv if it does not exist. Imagededup compares
 every pair, so its time at N hashes is its time at `--rival-hashes` times the squared ratio. Recall is measured on a
-sample of hashes, each compared with every other. Beside the seconds by the clock stand those of the processor, and the
-largest memory so far, the made-up hashes included.
+sample of `--sample` hashes, each compared with every other. Beside the seconds by the clock stand those of the
+processor, and the largest memory so far, the made-up hashes included.
 
 With `--every 128` the index compares only one key of 128, at random, and the seconds of the processor are multiplied:
 for numbers of hashes that would take too long. There is no recall then.
@@ -27,7 +28,6 @@ from mtf.faces import hamming_index
 
 DISTANCE = 10
 TARGET = 200
-SAMPLE = 2000
 UV = crawled_project.ROOT / ".venv" / "bin" / "uv"
 
 RIVAL = """
@@ -61,9 +61,9 @@ def flips(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.packbits(flipped, axis=1).view(np.uint64).ravel()
 
 
-def recall(values: np.ndarray, pairs: np.ndarray) -> tuple[float, int]:
-    """Recall of the pairs of a sample of hashes with all others, and the number of these pairs."""
-    sample = np.random.default_rng(1).choice(len(values), min(SAMPLE, len(values)), replace=False)
+def recall(values: np.ndarray, pairs: np.ndarray, *, size: int) -> tuple[float, int]:
+    """Recall of the pairs of a sample of `size` hashes with all others, and the number of these pairs."""
+    sample = np.random.default_rng(1).choice(len(values), min(size, len(values)), replace=False)
     codes = pairs[:, 0] * len(values) + pairs[:, 1]
     wanted: list[np.ndarray] = []
     for place in sample:
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--rival-env", type=Path, help="virtual environment with imagededup; without it, no ratio")
     parser.add_argument("--rival-hashes", type=int, default=30_000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[117_000, 1_000_000])
+    parser.add_argument("--sample", type=int, default=2000, help="hashes that are compared with all others")
     parser.add_argument("--every", type=int, help="compare one key of so many, and estimate the time of all")
     arguments = parser.parse_args()
     print(f"machine: {crawled_project.machine()}")
@@ -133,7 +134,7 @@ def main() -> None:
         pairs = hamming_index.near_pairs(values, distance=DISTANCE)
         seconds, processor = time.perf_counter() - began, time.process_time() - worked
         mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        share, checked = recall(values, pairs)
+        share, checked = recall(values, pairs, size=arguments.sample)
         line = f"{size:10,}{seconds:9.1f}{processor:10.1f}{mib:7,.0f}{len(pairs):11,}{share:8.4f}{checked:10,}"
         if rival is not None:
             scaled = rival * (size / arguments.rival_hashes) ** 2

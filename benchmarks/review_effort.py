@@ -64,12 +64,13 @@ from mtf.faces.detectors import Landmarks
 from mtf.faces.detectors import create as create_detector
 from mtf.faces.embeddings import EMBEDDINGS, appearance, distinguishes_people
 from mtf.pipeline import identity_proposals
+from mtf.review_app.engine.face_key import Key
 from mtf.review_app.engine.face_table import with_keepers
 from mtf.review_app.engine.identity_pages import AGAIN
 from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import ReviewPlan
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.engine.triage import LIKELY, UNSURE
 from mtf.sample import panel, truth

@@ -1,91 +1,29 @@
 """Plan for a data set of 1 M, 100 M and 10 G pictures: hours, money, storage, and what breaks first.
 
     .venv/bin/python benchmarks/scale.py [--machines 2 20 200]
-    .venv/bin/python benchmarks/scale.py --measure      measures the costs anew, on the Congress portraits (a minute)
+    .venv/bin/python benchmarks/scale.py --measure      measures the costs anew, on the Congress portraits (two minutes)
 
-The plan is computed from `scale_costs.json`: processor time and bytes of each stage for one picture, as measured, and
-the assumptions, each with its source. For each size the crawl is simulated: pictures fall on hosts by a power law, each
-host sends as fast as its limits permit, and the crawl ends with its slowest host. The stages after it are bound by the
-cores, or by what passes one place: the driver, which fetches each shard, and the tables, which one machine reads.
+The plan is computed from `scale_costs.json`: processor time and bytes of each stage for a picture and for an identity,
+as `stage_costs.py` measures them, and the assumptions, each with its source. For each size the crawl is simulated:
+pictures fall on hosts by a power law, each host sends as fast as its limits permit, and the crawl ends with its slowest
+host. The stages after it are bound by the cores, or by what passes one place: the driver, which fetches each shard and
+runs the stages that read whole tables, and the tables, which one machine reads.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import tarfile
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from crawled_project import REAL_DATA, ROOT, write_crawl
-from mtf import config
-from mtf.core.project_paths import ProjectPaths
-
 COSTS = Path(__file__).with_name("scale_costs.json")
 SIZES = {"1 M": 10**6, "100 M": 10**8, "10 G": 10**10}
-PORTRAITS = 100
-PER_IDENTITY = 10
-
-
-def measured() -> dict[str, Any]:
-    """Processor milliseconds and bytes for a picture, of crop, screen and the release's encoding; with one process."""
-    from mtf.pipeline import crop, screen
-
-    with tempfile.TemporaryDirectory() as name:
-        workspace = ProjectPaths(Path(name))
-        params = config.load(ROOT / "params.yaml")
-        params = params.model_copy(update={"compute": config.Compute(workers=1)})
-        with tarfile.open(REAL_DATA / "congress" / "portraits.tar") as tar:
-            files = [tar.extractfile(member) for member in tar if member.isfile()][:PORTRAITS]
-            pictures = [file.read() for file in files if file is not None]
-        people = {
-            f"person-{start}": pictures[start : start + PER_IDENTITY] for start in range(0, PORTRAITS, PER_IDENTITY)
-        }
-        write_crawl(workspace, people)
-        found: dict[str, Any] = {}
-        for stage, run in (("crop", crop.run), ("screen", screen.run)):
-            found[stage] = {"processor_ms": _processor_ms(lambda run=run: run(workspace, params))}
-            found[stage]["bytes"] = _bytes(workspace, stage)
-        found["release"] = _release(workspace, params)
-    return found
-
-
-def _release(workspace: ProjectPaths, params: config.Params) -> dict[str, float]:
-    import polars as pl
-
-    from mtf.core import shards
-    from mtf.faces.box import Box
-    from mtf.release.encoding import Encoding, published_square
-
-    rows = pl.read_parquet(workspace.table("crop", "faces"))
-    encoding = Encoding(params.release.size_px, params.release.jpeg_quality, params.release.enlarge)
-    sizes: list[int] = []
-
-    def encode() -> None:
-        for row in rows.iter_rows(named=True):
-            data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
-            box = Box(row["x"] - row["crop_x"], row["y"] - row["crop_y"], row["width"], row["height"])
-            sizes.append(len(published_square(data, face=box, encoding=encoding).data))
-
-    return {"processor_ms": _processor_ms(encode), "bytes": round(sum(sizes) / PORTRAITS)}
-
-
-def _processor_ms(work: Callable[[], object]) -> float:
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    work()
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return round(1000 * seconds / PORTRAITS, 2)
-
-
-def _bytes(workspace: ProjectPaths, stage: str) -> int:
-    files = [path for path in workspace.stage(stage).rglob("*") if path.is_file()]
-    return round(sum(path.stat().st_size for path in files) / PORTRAITS)
+# Stages that run on all machines; the others run on the driver. `embed` is no stage: whoever wants its table runs it.
+SHARED = ("crawl", "crop", "screen", "release")
+EMBED = "embed"
 
 
 def host_hours(pictures: int, costs: dict[str, Any], *, seed: int = 0) -> tuple[float, float]:
@@ -109,22 +47,30 @@ def plan(pictures: int, machines: int, costs: dict[str, Any]) -> dict[str, float
     """Hours, money and bytes for one size on so many machines."""
     stages, assumed = costs["measured"], {name: each["value"] for name, each in costs["assumed"].items()}
     cores = machines * assumed["cores_a_machine"]
-    core_hours = sum(pictures * stage.get("processor_ms", 0) for stage in stages.values()) / 3.6e6
+    identities = pictures / assumed["pictures_an_identity"]
+    hours = {
+        name: (pictures * stage["processor_ms"] + identities * stage["processor_ms_an_identity"]) / 3.6e6
+        for name, stage in stages.items()
+    }
+    core_hours = sum(hours[name] for name in SHARED)
+    alone_h = sum(hours[name] for name in hours if name not in (*SHARED, EMBED))
     slowest, most = host_hours(pictures, costs)
-    kept = sum(stage["bytes"] for stage in stages.values()) * pictures
-    shards = pictures / assumed["pictures_an_identity"] * 3
+    kept = (assumed["bytes_a_picture"] + sum(stages[name]["bytes"] for name in SHARED)) * pictures
+    shards = identities * 3
     driver_h = kept / (assumed["network_gbit_s"] * 1e9 / 8) / 3600
     requests = shards * 3 * assumed["dollars_a_million_requests"] / 1e6
     return {
         "core_hours": core_hours,
         "cores_h": core_hours / cores,
+        "alone_h": alone_h,
+        "embed_h": hours[EMBED],
         "hosts_h": slowest,
         "hosts_90_h": most,
         "driver_h": driver_h,
         "dvc_h": shards * assumed["dvc_ms_a_file"] / 3.6e6,
         "tables_gib": costs["tables_gib_for_10_million"]["value"] * pictures / 10**7,
         "terabytes": kept / 1e12,
-        "dollars": core_hours * assumed["dollars_a_core_hour"] + requests,
+        "dollars": (core_hours + alone_h) * assumed["dollars_a_core_hour"] + requests,
         "dollars_a_month": kept / 1e9 * assumed["dollars_a_gigabyte_month"],
         "review_h": pictures * assumed["looks_a_picture"] * assumed["seconds_a_look"] / 3600,
     }
@@ -138,11 +84,27 @@ def first_to_break(row: dict[str, float], costs: dict[str, Any]) -> str:
     names = {
         "hosts_h": "the hosts' limits",
         "cores_h": "the cores",
+        "alone_h": "the driver's stages, on one core",
         "driver_h": "the driver's network",
         "dvc_h": "DVC, one file after another",
     }
     slowest = max(names, key=lambda name: row[name])
     return names[slowest]
+
+
+def print_costs(costs: dict[str, Any]) -> None:
+    """Costs of each stage, and what an identity with all its pictures comes to."""
+    each = costs["assumed"]["pictures_an_identity"]["value"]
+    print(
+        f"| stage | a picture | an identity, beside its pictures | an identity with {each} pictures | bytes a picture |"
+    )
+    print("|---|---|---|---|---|")
+    for stage, cost in costs["measured"].items():
+        picture_ms, identity_ms = cost["processor_ms"], cost["processor_ms_an_identity"]
+        kept = f"{cost['bytes']:,}" if "bytes" in cost else ""
+        whole_s = (each * picture_ms + identity_ms) / 1000
+        print(f"| {stage} | {picture_ms:.2f} ms | {identity_ms:.1f} ms | {whole_s:.2f} s | {kept} |")
+    print()
 
 
 def main() -> None:
@@ -152,15 +114,17 @@ def main() -> None:
     chosen = options.parse_args()
     costs = json.loads(COSTS.read_text())
     if chosen.measure:
-        fresh = measured()
-        for stage, values in fresh.items():
-            costs["measured"].setdefault(stage, {}).update(values)
+        # It imports the stages, which the plan does not need.
+        import stage_costs
+
+        costs["measured"] = stage_costs.measured()
         COSTS.write_text(json.dumps(costs, indent=2) + "\n")
-        print(json.dumps(costs["measured"], indent=2))
+    print_costs(costs)
     print(
-        "| pictures | machines | cores | hosts: 90 %, all | driver | DVC | compute | storage | tables | breaks first |"
+        "| pictures | machines | cores | hosts: 90 %, all | driver | one core | DVC | compute | storage | tables "
+        "| breaks first |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for (name, pictures), machines in zip(SIZES.items(), chosen.machines, strict=False):
         row = plan(pictures, machines, costs)
         cells = (
@@ -169,15 +133,17 @@ def main() -> None:
             _h(row["cores_h"]),
             f"{_h(row['hosts_90_h'])}, {_h(row['hosts_h'])}",
             _h(row["driver_h"]),
+            _h(row["alone_h"]),
             _h(row["dvc_h"]),
-            f"{row['core_hours']:,.0f} core hours, ${row['dollars']:,.0f}",
+            f"{row['core_hours'] + row['alone_h']:,.0f} core hours, ${row['dollars']:,.0f}",
             f"{row['terabytes']:,.2f} TB, ${row['dollars_a_month']:,.0f} a month",
             f"{row['tables_gib']:,.1f} GiB",
             first_to_break(row, costs),
         )
         print(f"| {' | '.join(cells)} |")
     for name, pictures in SIZES.items():
-        print(f"People's review of {name}: {plan(pictures, 1, costs)['review_h']:,.0f} hours")
+        row = plan(pictures, 1, costs)
+        print(f"{name}: review by people {row['review_h']:,.0f} hours; `mtf embed` {row['embed_h']:,.0f} core hours")
 
 
 def _h(hours: float) -> str:
