@@ -11,7 +11,8 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 # A file at a time, in the order of tests/conftest.py: the longest files begin first.
-TEST_PROCESSES ?= 2
+# More processes than the two cores that tests are written for: those that start programs often wait for them.
+TEST_PROCESSES ?= 3
 PYTEST := pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup data-as-recorded recorded-run repro rerun retry record lint check test coverage requirements clean
@@ -92,7 +93,7 @@ lint: $(READY)
 	@echo "==> reuse: every file has a license"
 	@reuse lint --quiet
 
-# Two processes of tests share the cores: threads that wait for each other would only slow them.
+# Processes of tests share the cores: threads that wait for each other would only slow them.
 check test coverage: export OMP_NUM_THREADS := 1
 check test coverage: export OPENBLAS_NUM_THREADS := 1
 check test coverage: export OPENCV_FOR_THREADS_NUM := 1
