@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
-from playwright.sync_api import Browser, Error, Page, Response, Route
+from playwright.sync_api import Browser, Error, Page, Response, Route, TimeoutError
 
 from mtf.annotation import ledger
 from mtf.core.project_paths import ProjectPaths
@@ -24,7 +24,7 @@ FLAGS = (
 )
 QUERIES = "**/graphql"
 OPERATORS = "**/operators/execute"
-WAIT_MS = 60_000
+WAIT_MS = 180_000
 ROOM = '[data-cy="mtf-room"]'
 FACE = '[data-cy="mtf-face"]'
 SIZE = {"width": 1440, "height": 900}
@@ -79,21 +79,20 @@ class Screen:
         """Press a key, and wait for the answer."""
         return self.strike(key)()
 
-    def confirms(self, key: str, text: str) -> None:
-        """Press a key until it is confirmed: the app may be away, and FiftyOne without the panel.
+    def press_until(self, is_saved: Callable[[], bool], key: str) -> None:
+        """Press a key until its verdict is on disk: the app may be away, and FiftyOne without the panel.
 
         A page that was loaded too early is loaded again after 15 s, 30 s and 60 s. A key that is on its way is not
         pressed again: it would be one for the next face.
         """
-        shown = "document.querySelector('[data-cy=mtf-message]')?.textContent ?? ''"
-        for _ in range(480):
+        shown = "document.querySelector('[data-cy=mtf-message]')?.textContent"
+        for _ in range(600):
             with suppress(Error):  # the page is being loaded
-                message = self.evaluate(shown)
-                if message == text:
-                    return
-                if message != "…":
+                if self.evaluate(shown) not in (None, "…") and not is_saved():
                     self.page.keyboard.press(key)
             self.page.wait_for_timeout(500)
+            if is_saved():
+                return
         raise AssertionError(self.message)
 
     def decide_page(self, key: str = "Shift+A") -> str:
@@ -114,11 +113,15 @@ class Screen:
 
     def sees(self, count: int, state: str = ":not(.said)") -> None:
         """So many faces are on the screen, with their pictures."""
-        self.page.wait_for_function(
-            "([faces, count]) => document.querySelectorAll(faces).length === count",
-            arg=[f"{FACE}{state} img", count],
-            timeout=WAIT_MS,
-        )
+        try:
+            self.page.wait_for_function(
+                "([faces, count]) => document.querySelectorAll(faces).length === count",
+                arg=[f"{FACE}{state} img", count],
+                timeout=WAIT_MS,
+            )
+        except TimeoutError as error:
+            shown = self.page.locator("body").inner_text()
+            raise AssertionError(f"not {count} faces but {self.ids(state)}, on {self.page.url}:\n{shown}") from error
 
     def mark(self, *numbers: int) -> None:
         """Click on faces, counted from 0 among those on the screen."""

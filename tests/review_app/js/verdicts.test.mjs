@@ -75,6 +75,38 @@ test("a server that does not answer confirms nothing, and later keys of that mom
   assert.deepEqual([review.store.state.said.size, review.store.state.waiting.size], [0, 0]);
 });
 
+test("a verdict that was saved without an answer is not asked for again: the key would decide the next face", async () => {
+  const review = await ready();
+  review.isReachable = false;
+  await review.press("a");
+  await review.clock.pass(10);
+  review.isReachable = true;
+  await review.verdicts.refresh();
+  assert.match(review.store.state.message.text, /NOT confirmed/, "its face is still open");
+  review.answers.page = page(["f2", "f3", "f4"]);
+  await review.verdicts.refresh();
+  assert.match(review.store.state.message.text, /answers again/);
+  const told = review.store.state.message.number;
+  await review.verdicts.refresh();
+  assert.equal(review.store.state.message.number, told, "said once");
+});
+
+test("a tab that is loaded anew says again what was not confirmed, as long as its face is open", async () => {
+  const review = await ready();
+  review.isReachable = false;
+  await review.press("a");
+  await review.clock.pass(10);
+  review.isReachable = true;
+  const { text } = review.store.state.message;
+  review.store.say("");                        // as a tab begins
+  review.verdicts.tellLost();
+  assert.equal(review.store.state.message.text, text);
+  review.store.say("");
+  review.store.state.answer.page = ["f2", "f3"];
+  review.verdicts.tellLost();
+  assert.match(review.store.state.message.text, /answers again/);
+});
+
 test("a refusal is shown, and the page is asked for again", async () => {
   const review = await ready();
   review.answers.accept = { refused: "this face was decided meanwhile; press n" };

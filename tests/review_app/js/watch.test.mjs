@@ -61,3 +61,16 @@ test("a tab is loaded again once the app answers, after FiftyOne gave up, and no
   await review.clock.pass(600_000);
   assert.equal(review.window.reloads, after);
 });
+
+test("a tab is not loaded again while a verdict is on its way", async () => {
+  const review = await load();
+  let isSending = true;
+  review.watch.reloadWhenLost({ isLost: () => !isSending, answers: async () => { isSending = true; } });
+  await review.clock.pass(60_000);
+  isSending = false;
+  await review.clock.pass(60_000);
+  assert.equal(review.window.reloads, 0, "a key was pressed while the app was asked");
+  review.watch.reloadWhenLost({ isLost: () => true, answers: async () => {} });
+  await review.clock.pass(60_000);
+  assert.equal(review.window.reloads > 0, true);
+});

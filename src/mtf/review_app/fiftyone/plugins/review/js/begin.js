@@ -6,7 +6,7 @@ import { listen, state } from "./store.js";
 import { STYLE } from "./style.js";
 import { Surface, columns } from "./surface.js";
 import { onTheme } from "./theme.js";
-import { lookAgain, refresh, tellLost } from "./verdicts.js";
+import { isSending, lookAgain, refresh, tellLost } from "./verdicts.js";
 import { isWell, reloadWhenLost, watch } from "./watch.js";
 
 const foo = window.__foo__;
@@ -42,7 +42,7 @@ const opening = window.setInterval(() => {
 const show = () => foo.executeOperator("open_panel", { name: ROOM, isActive: true });
 
 const hasGivenUp = () => document.querySelector('[data-cy="setup-page"]') !== null;
-reloadWhenLost({ isLost: hasGivenUp, answers: () => ask("page") });
+reloadWhenLost({ isLost: () => hasGivenUp() && !isSending(), answers: () => ask("page") });
 listen(() => { if (state.answer && !hasGivenUp()) isWell(); });
 
 function focusNow() {

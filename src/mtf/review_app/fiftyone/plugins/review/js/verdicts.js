@@ -6,7 +6,8 @@ import {
 } from "./store.js";
 
 const WORDS = { accept: "accepted", reject: "rejected", skip: "skipped", keep: "kept", label: "labelled" };
-const LOST = "mtf-not-confirmed";
+const LOST = "mtf-keys-not-confirmed";      // {text, ids} of the keys that were not confirmed, in the tab's storage
+const ANSWERS_AGAIN = "the review app answers again; the faces on the screen are those that are not decided";
 const queue = [];
 let isRunning = false;
 let sent = 0;              // requests since the tab was loaded
@@ -72,7 +73,7 @@ function settle({ verb, ids, words, params }, answer) {
   }
   if (answer.saved_but) {
     confirm(ids, words);
-  window.sessionStorage.setItem(LOST, "");
+    window.sessionStorage.setItem(LOST, "");
     say(`✓ ${answer.message}; press n, the next page failed: ${answer.saved_but}`, "refused");
     return;
   }
@@ -87,18 +88,36 @@ function settle({ verb, ids, words, params }, answer) {
 
 // No answer: nothing of what was pressed since is confirmed.
 function lose(error) {
-  const lost = queue.splice(0).filter((request) => request.verb !== "page").length;
+  const lost = queue.splice(0).filter((request) => request.verb !== "page");
   state.waiting.clear();
   const text = `NOT confirmed: ${error.message}; press again once the review app answers`;
-  if (lost) { window.sessionStorage.setItem(LOST, text); say(text, "refused"); }
+  if (lost.length) {
+    const ids = lost.flatMap((request) => request.params.ids || []);
+    window.sessionStorage.setItem(LOST, JSON.stringify({ text, ids }));
+    say(text, "refused");
+  }
   changed();
 }
 
+// A verdict is on its way. A tab that is loaded anew meanwhile would not hear that it was saved.
+export const isSending = () => isRunning;
+
 // What was not confirmed is said again where the tab had to be loaded anew.
 export function tellLost() {
-  const text = window.sessionStorage.getItem(LOST);
-  if (text) say(text, "refused");
+  if (!takeBackLost()) say(lostKeys().text, "refused");
 }
+
+// Once the faces of a lost key are no longer open, it was saved although no answer came. To press it again would decide
+// the next face. True if nothing is lost any more.
+function takeBackLost() {
+  const { text, ids } = lostKeys();
+  if (text && (!ids.length || ids.some((id) => state.answer.page.includes(id)))) return false;
+  window.sessionStorage.setItem(LOST, "");
+  if (text && ["", text].includes(state.message.text)) say(ANSWERS_AGAIN);
+  return true;
+}
+
+const lostKeys = () => JSON.parse(window.sessionStorage.getItem(LOST) || '{"text": "", "ids": []}');
 
 // Ask what the server has; used at the start, and to find back after a failure. Throws if it does not answer.
 export async function refresh() {
@@ -108,7 +127,7 @@ export async function refresh() {
   if (isRunning || sent !== before) return;   // it says what was open before the last key
   if (answer.refused) { say(answer.refused, "refused"); return; }
   take(answer);
-  tellGone(answer);
+  if (!tellGone(answer)) takeBackLost();
 }
 
 // Says once why faces have left the screen, and drops their pictures.

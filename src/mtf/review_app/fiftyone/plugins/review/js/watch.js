@@ -38,6 +38,7 @@ export function reloadWhenLost({ isLost, answers }) {
     const waitMs = Number(window.sessionStorage.getItem(WAIT) || 0);
     if (Date.now() - since < LOST_MS || Date.now() - last < Math.max(waitMs, RELOAD_MS)) return;
     await answers();   // a page that is loaded while no app answers would be lost
+    if (!isLost()) return;
     window.sessionStorage.setItem(RELOADED, String(Date.now()));
     window.sessionStorage.setItem(WAIT, String(Math.min(2 * waitMs || RELOAD_MS, LONGEST_RELOAD_MS)));
     window.location.reload();
