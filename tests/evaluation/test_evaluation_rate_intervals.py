@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, mean_absolute_error, precision_score, recall_score, roc_auc_score
 
 from mtf.evaluation.group_rates import Answers, rates
-from mtf.evaluation.rate_intervals import NAMES, intervals
+from mtf.evaluation.rate_intervals import NAMES, intervals, without_each_person
 
 
 def drawn(people: int, *, labels: int = 3, each: int = 6, seed: int = 3) -> tuple[Answers, np.ndarray]:
@@ -40,6 +40,27 @@ def by_scikit_learn(answers: Answers) -> dict[str, float]:
         "mean_absolute_error": mean_absolute_error(*asked),
         "one_off": np.mean(np.abs(asked[0] - asked[1]) <= 1),
     }
+
+
+def test_the_rates_without_each_person_equal_scikit_learns_of_the_other_pictures() -> None:
+    answers, people = drawn(40)
+    # A person with pictures of two labels, as where somebody has grown older.
+    own = np.flatnonzero(people == np.argmax(np.bincount(people)))
+    answers.targets[own[: len(own) // 2]] = (answers.targets[own[0]] + 1) % 3
+    found = without_each_person(answers, people)
+    assert set(found) == set(NAMES)
+    for person in range(40):
+        expected = by_scikit_learn(answers.of(np.flatnonzero(people != person)))
+        for name in NAMES:
+            assert found[name][person] == pytest.approx(expected[name], abs=1e-12), name
+
+
+def test_few_people_with_most_pictures_make_wider_intervals() -> None:
+    answers, people = drawn(60, each=1, labels=2)
+    rows = np.concatenate([np.flatnonzero(people >= 4), np.repeat(np.flatnonzero(people < 4), 25)])
+    ends = intervals(answers.of(rows), people[rows], rates(answers.of(rows)))
+    alike = intervals(answers, people, rates(answers))
+    assert ends["precision_high"] - ends["precision_low"] > 1.5 * (alike["precision_high"] - alike["precision_low"])
 
 
 def test_each_interval_is_as_wide_as_that_of_a_bootstrap_of_people_with_scikit_learns_rates() -> None:

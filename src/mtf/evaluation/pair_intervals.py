@@ -2,8 +2,7 @@
 
 Few people may cause most errors, and both people of an impostor pair vary. The variance is the jackknife's over
 people, on the scale of the share's logarithm of odds, where it is nearly symmetric (Arvesen, Jackknifing U-statistics,
-1969). The quantile is Student's t. Its degrees of freedom follow from the kurtosis of what the people add (O'Neill,
-Some useful moment results in sampling problems, 2014): if few people cause most errors, they are few.
+1969). The quantile is Student's t, with the degrees of freedom of that variance.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import t
 
 from mtf.core import clustered_share
+from mtf.evaluation.jackknife import variance_and_freedom
 from mtf.evaluation.rate_intervals import wilson
 
 LEVEL = 0.05
@@ -67,7 +67,7 @@ def of_genuine_pairs(misses: np.ndarray, pairs: np.ndarray, *, min_people: int) 
     if len(pairs) < max(min_people, 2):
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance, freedom = _variance(logit((misses.sum() - misses) / (pairs.sum() - pairs)))
+        variance, freedom = variance_and_freedom(logit((misses.sum() - misses) / (pairs.sum() - pairs)))
     if not 0 < variance < np.inf:
         return clustered_share.interval(misses, pairs, min_clusters=min_people)
     return _ends(float(misses.sum() / pairs.sum()), variance, freedom)
@@ -93,20 +93,7 @@ def _jackknife(matches: np.ndarray, pairs: np.ndarray, *, within: bool) -> tuple
         times = 2 if within else 1
         left = matches.sum() - times * matches.sum(axis=axis)
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts.append(_variance(logit(left / (pairs.sum() - times * pairs.sum(axis=axis)))))
+            parts.append(variance_and_freedom(logit(left / (pairs.sum() - times * pairs.sum(axis=axis)))))
     variance = sum(each for each, _ in parts)
     squares = sum(each**2 / freedom for each, freedom in parts)
     return variance, variance**2 / squares if squares > 0 else float(min(pairs.shape) - 1)
-
-
-def _variance(without: np.ndarray) -> tuple[float, float]:
-    """Jackknife variance of a figure, and its degrees of freedom; `without` (n,): the figure without each person."""
-    n = len(without)
-    if not np.isfinite(without).all():
-        return np.inf, 1.0
-    changes = without - without.mean()
-    squares = float((changes**2).sum())
-    if squares == 0:
-        return 0.0, float(n - 1)
-    kurtosis = n * float((changes**4).sum()) / squares**2
-    return (n - 1) / n * squares, min(2 * n / (kurtosis - (n - 3) / (n - 1)), n - 1.0)

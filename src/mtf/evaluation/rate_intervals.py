@@ -1,8 +1,7 @@
 """Confidence intervals of the rates of `group_rates.rates`, clustered by person.
 
-Each rate is linearised: to first order, it changes by the sum of what each picture adds to it. The variance is that of
-these sums between people (Binder, On the variances of asymptotically normal estimators from complex surveys, 1983; for
-the area under the ROC curve: Obuchowski, Nonparametric analysis of clustered ROC curve data, 1997).
+The variance is the jackknife's over people: that of the rates without each person in turn (Efron and Tibshirani, An
+introduction to the bootstrap, 1993, chapter 11), which counts here rather than measures anew.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import numpy as np
 from scipy.stats import rankdata, t
 
 from mtf.evaluation.group_rates import BINS, DIGITS, ORDERED, RATES, Answers, Rates
+from mtf.evaluation.jackknife import variance_and_freedom
 
 MIN_PEOPLE_OF_LABEL = 5
 """If a label occurs with fewer people, the spread between them says too little, and no rate over labels has one."""
 NAMES = (*RATES, *ORDERED)
 OVER_LABELS = ("precision", "recall", "false_positive_rate", "false_negative_rate", "roc_auc")
-NO_SHARES = ("calibration_error", "mean_absolute_error")
 LEVEL = 0.05
 ENDS = ("low", "high")
 
@@ -35,35 +34,57 @@ def intervals(answers: Answers, people: np.ndarray, found: Mapping[str, float | 
     found: the rates, by `group_rates.rates`.
 
     Shares have Wilson's interval with the number of independent cases that has the same variance, as accuracy has
-    (`clustered_share.interval`); other figures have one that is symmetric. The quantile is Student's t, its degrees of
-    freedom one less than the people who count: all of them, or, for a mean over labels, those with the rarest label. If
-    these are fewer than MIN_PEOPLE_OF_LABEL, the mean has no interval.
+    (`clustered_share.interval`). The interval of the mean absolute error is symmetric on the scale of its logarithm; an
+    error of 0 has none. The quantile is Student's t, with the degrees of freedom of the jackknife's variance
+    (`jackknife.variance_and_freedom`): few, if the rate hangs on few people. A mean over labels has no interval if a
+    label occurs with fewer than MIN_PEOPLE_OF_LABEL people.
 
     The calibration error adds up distances: of few pictures it is too high on average, and its interval with it. Where
     a network is well calibrated, its interval is too wide, not too narrow.
     """
-    rows, numbers = np.asarray(answers.targets), np.unique(people, return_inverse=True)[1]
-    rarest = _people_of_rarest_label(rows, numbers)
     ends: Rates = {}
-    every = _of_pictures(answers) | (_over_labels(answers) if rarest >= MIN_PEOPLE_OF_LABEL else {})
-    for name, changes in every.items():
-        value, clusters = found.get(name), rarest if name in OVER_LABELS else int(numbers.max()) + 1
-        if value is None or clusters < MIN_PEOPLE_OF_LABEL:
+    groups = _People(people)
+    rarest = groups.of_rarest_label(answers.targets)
+    for name, without in without_each_person(answers, people).items():
+        value = found.get(name)
+        if value is None:
             continue
-        sums = np.bincount(numbers, changes)
-        variance = len(sums) / (len(sums) - 1) * float((sums**2).sum())
-        quantile = float(t.ppf(1 - LEVEL / 2, clusters - 1))
-        if name in NO_SHARES:
-            half = quantile * float(np.sqrt(variance))
-            low, high = max(value - half, 0.0), value + half
+        with np.errstate(divide="ignore"):
+            variance, freedom = variance_and_freedom(np.log(without) if name == "mean_absolute_error" else without)
+        if not np.isfinite(variance):
+            continue
+        if name == "calibration_error":
+            half = float(t.ppf(1 - LEVEL / 2, freedom)) * float(np.sqrt(variance))
+            low, high = max(value - half, 0.0), min(value + half, 1.0)
+        elif name == "mean_absolute_error":
+            half = float(t.ppf(1 - LEVEL / 2, freedom)) * float(np.sqrt(variance))
+            low, high = value * np.exp(-half), value * np.exp(half)
         else:
             of_one = value * (1 - value)
-            cases = min(of_one / variance, _most_cases(name, rows)) if variance > 0 and of_one > 0 else clusters
-            low, high = wilson(value, cases, quantile)
-        if name == "calibration_error":
-            high = min(high, 1.0)
+            if variance > 0 and of_one > 0:
+                cases = min(of_one / variance, _most_cases(name, answers.targets))
+            else:  # all people agree
+                cases = min(groups.of_equal_weight, rarest if name in OVER_LABELS else np.inf)
+                freedom = max(cases - 1, 1)
+            low, high = wilson(value, cases, float(t.ppf(1 - LEVEL / 2, freedom)))
         ends[f"{name}_low"], ends[f"{name}_high"] = round(low, DIGITS), round(high, DIGITS)
     return ends
+
+
+def without_each_person(answers: Answers, people: np.ndarray) -> dict[str, np.ndarray]:
+    """Rate → (people,), the rate without each person in turn, in the order of their numbers; not finite if undefined.
+
+    people: (n,), number of the person in each picture.
+
+    With fewer than MIN_PEOPLE_OF_LABEL people there is none, and if a label has fewer, none that is a mean over labels.
+    """
+    groups = _People(people)
+    if len(groups.pictures) < MIN_PEOPLE_OF_LABEL:
+        return {}
+    found = _of_pictures(answers, groups)
+    if groups.of_rarest_label(answers.targets) >= MIN_PEOPLE_OF_LABEL:
+        found |= _over_labels(answers, groups)
+    return found
 
 
 def _most_cases(name: str, targets: np.ndarray) -> float:
@@ -73,92 +94,109 @@ def _most_cases(name: str, targets: np.ndarray) -> float:
     return len(targets) * (len(np.unique(targets)) - 1 if name == "false_positive_rate" else 1)
 
 
-def _people_of_rarest_label(targets: np.ndarray, people: np.ndarray) -> int:
-    """Number of people who have the label that occurs with the fewest."""
-    labels = np.unique(np.stack([targets, people]), axis=1)[0]
-    return int(np.unique(labels, return_counts=True)[1].min())
+class _People:
+    """People of a group, by the person in each picture.
+
+    numbers: (n,), 0 to people - 1, number of the person in each picture.
+    pictures: (people,), number of pictures of each.
+    of_equal_weight: number of people with as many pictures each whose mean is as certain (Kish).
+    """
+
+    def __init__(self, people: np.ndarray) -> None:
+        self.numbers = np.unique(people, return_inverse=True)[1]
+        self.pictures = np.bincount(self.numbers)
+        self.of_equal_weight = float(self.pictures.sum()) ** 2 / float((self.pictures**2).sum())
+
+    def sums(self, values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """(people,), sums of the values of each person's pictures, or of those `rows` alone, which have the values."""
+        numbers = self.numbers if rows is None else self.numbers[rows]
+        return np.bincount(numbers, values, len(self.pictures))
+
+    def table(self, columns: np.ndarray, width: int, values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """(people, width), sums of the values of each person in each column, 0 to width - 1."""
+        numbers = self.numbers if rows is None else self.numbers[rows]
+        cells = np.bincount(numbers * width + columns, values, len(self.pictures) * width)
+        return cells.reshape(-1, width)
+
+    def of_rarest_label(self, targets: np.ndarray) -> int:
+        """Number of people who have the label that occurs with the fewest."""
+        labels = np.unique(np.stack([targets, self.numbers]), axis=1)[0]
+        return int(np.unique(labels, return_counts=True)[1].min())
 
 
-def _over_labels(answers: Answers) -> dict[str, np.ndarray]:
-    """Rate that is a mean over labels → (n,), what each picture adds to it; they sum to 0."""
-    targets, occurs = answers.targets, np.unique(answers.targets)
-    right = answers.answered & (targets == answers.predicted)
-    positives = np.bincount(targets, minlength=answers.labels).astype(float)
-    recalls = np.bincount(targets[right], minlength=answers.labels) / np.maximum(positives, 1)
-    recall = (right - recalls[targets]) / (positives[targets] * len(occurs))
-    found = {"recall": recall, "false_negative_rate": -recall}
-    if len(occurs) > 1:
-        found |= {"precision": _precision(answers, right, occurs), "false_positive_rate": _false_positives(answers)}
-        if answers.probabilities is not None:
-            found["roc_auc"] = _roc_auc(answers.probabilities, targets, answers.answered)
-    return found
+def _without(sums: np.ndarray) -> np.ndarray:
+    """(people, …), the total without each person, of the sums of each."""
+    return sums.sum(axis=0) - sums
 
 
-def _of_pictures(answers: Answers) -> dict[str, np.ndarray]:
-    """Other figure → (n,), what each picture adds to it; they sum to 0."""
-    found, steps = {}, np.abs(answers.predicted - answers.targets)
-    if answers.confidence is not None:
-        found["calibration_error"] = _calibration(answers.confidence, answers.answered, steps == 0)
-    if answers.ordered:
-        near = answers.answered & (steps <= 1)
-        found["one_off"] = (near - near.mean()) / len(steps)
-        if answers.answered.any():
-            error = steps[answers.answered].mean()
-            found["mean_absolute_error"] = np.where(answers.answered, steps - error, 0) / answers.answered.sum()
-    return found
-
-
-def _precision(answers: Answers, right: np.ndarray, occurs: np.ndarray) -> np.ndarray:
-    counted = answers.answered & np.isin(answers.predicted, occurs)
-    chosen = np.bincount(answers.predicted[counted], minlength=answers.labels)
-    hits = np.bincount(answers.predicted[counted & right], minlength=answers.labels)
-    of_label = np.where(counted, answers.predicted, 0)
-    size = np.maximum(chosen, 1)[of_label]
-    return np.where(counted, (right - hits[of_label] / size) / (size * len(occurs)), 0)
-
-
-def _false_positives(answers: Answers) -> np.ndarray:
-    targets, predicted, occurs = answers.targets, answers.predicted, np.unique(answers.targets)
-    negatives = len(targets) - np.bincount(targets, minlength=answers.labels)
-    wrong = answers.answered & (targets != predicted) & np.isin(predicted, occurs)
-    of_label = np.where(wrong, predicted, 0)
-    rates = np.bincount(predicted[wrong], minlength=answers.labels) / np.maximum(negatives, 1)
-    expected = np.where(np.isin(np.arange(answers.labels), occurs), rates / np.maximum(negatives, 1), 0)
-    # A picture counts as a negative of every label but its own.
-    return (np.where(wrong, 1 / np.maximum(negatives, 1)[of_label], 0) - expected.sum() + expected[targets]) / len(
-        occurs
+def _over_labels(answers: Answers, people: _People) -> dict[str, np.ndarray]:
+    """Rate that is a mean over labels → (people,), the rate without each person."""
+    targets, answered, width = answers.targets, answers.answered, answers.labels
+    occurs, predicted = np.unique(targets), np.where(answers.answered, answers.predicted, 0)
+    hits, positives, chosen = (
+        _without(people.table(columns, width, values))[:, occurs]
+        for columns, values in (
+            (targets, answered & (predicted == targets)),
+            (targets, np.ones(len(targets))),
+            (predicted, answered),
+        )
     )
+    recall = (hits / positives).mean(axis=1)
+    found = {"recall": recall, "false_negative_rate": 1 - recall}
+    if len(occurs) > 1:
+        negatives = _without(people.pictures)[:, None] - positives
+        found["precision"] = (hits / np.maximum(chosen, 1)).mean(axis=1)
+        found["false_positive_rate"] = ((chosen - hits) / negatives).mean(axis=1)
+        if answers.probabilities is not None:
+            found["roc_auc"] = _roc_auc(answers.probabilities, targets, people, np.flatnonzero(answered))
+    return found
 
 
-def _roc_auc(probabilities: np.ndarray, every_target: np.ndarray, answered: np.ndarray) -> np.ndarray:
-    rows = np.flatnonzero(answered)
-    found, targets = np.zeros(len(every_target)), every_target[rows]
-    occurs = np.unique(targets)
-    if len(occurs) < 2:
-        return found
-    for label in occurs:
-        score, positive = probabilities[rows, label], targets == label
+def _of_pictures(answers: Answers, people: _People) -> dict[str, np.ndarray]:
+    """Other figure → (people,), the figure without each person."""
+    found, steps, answered = {}, np.abs(answers.predicted - answers.targets), answers.answered
+    if answers.confidence is not None:
+        found["calibration_error"] = _calibration(answers.confidence, steps == 0, people)
+    if answers.ordered:
+        found["one_off"] = _without(people.sums(answered & (steps <= 1))) / _without(people.pictures)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors, cases = people.sums(np.where(answered, steps, 0)), people.sums(answered)
+            found["mean_absolute_error"] = _without(errors) / _without(cases)
+    return found
+
+
+def _roc_auc(probabilities: np.ndarray, targets: np.ndarray, people: _People, rows: np.ndarray) -> np.ndarray:
+    """Mean area under the curve without each person: pairs of a picture with a label and one without it, by rank."""
+    areas = []
+    for label in np.unique(targets[rows]):
+        score, positive = probabilities[rows, label], targets[rows] == label
         ranks = rankdata(score)
-        above = (ranks[positive] - rankdata(score[positive])) / (~positive).sum()
-        below = 1 - (ranks[~positive] - rankdata(score[~positive])) / positive.sum()
-        area = above.mean()
-        found[rows[positive]] += (above - area) / (positive.sum() * len(occurs))
-        found[rows[~positive]] += (below - area) / ((~positive).sum() * len(occurs))
+        won = np.empty(len(score))
+        won[positive] = ranks[positive] - rankdata(score[positive])
+        won[~positive] = positive.sum() - (ranks[~positive] - rankdata(score[~positive]))
+        pictures = people.table(positive.astype(int), 2, np.ones(len(rows)), rows)
+        of_person = people.sums(won, rows) - _won_within(score, positive, people.numbers[rows], pictures)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            areas.append((won[positive].sum() - of_person) / _without(pictures).prod(axis=1))
+    return np.mean(areas, axis=0)
+
+
+def _won_within(score: np.ndarray, positive: np.ndarray, people: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    """(people,), pairs of pictures of one person in which the one with the label has the higher score; ties half."""
+    found = np.zeros(len(pictures))
+    for person in np.flatnonzero(pictures.all(axis=1)):
+        own = people == person
+        gaps = score[own & positive][:, None] - score[own & ~positive]
+        found[person] = (gaps > 0).sum() + (gaps == 0).sum() / 2
     return found
 
 
-def _calibration(every_confidence: np.ndarray, answered: np.ndarray, right: np.ndarray) -> np.ndarray:
-    rows = answered & ~np.isnan(every_confidence)
-    found = np.zeros(len(rows))
-    if not rows.any():
-        return found
-    confidence = every_confidence[rows].astype(float)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    distance = confidence - right[rows]
-    signs = np.sign(np.bincount(bins, distance, minlength=BINS))
-    signed = signs[bins] * distance
-    found[rows] = (signed - signed.mean()) / rows.sum()
-    return found
+def _calibration(confidence: np.ndarray, right: np.ndarray, people: _People) -> np.ndarray:
+    rows = np.flatnonzero(~np.isnan(confidence))
+    bins = np.minimum((confidence[rows] * BINS).astype(int), BINS - 1)
+    distances = people.table(bins, BINS, confidence[rows].astype(float) - right[rows], rows)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(_without(distances)).sum(axis=1) / _without(people.sums(np.ones(len(rows)), rows))
 
 
 def wilson(share: float, cases: float, quantile: float) -> tuple[float, float]:
