@@ -130,17 +130,18 @@ def ssh_server(tmp_path: Path, sshd: str) -> Generator[tuple[int, Path]]:
         Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen([sshd, "-D", "-e", "-f", str(settings)], stderr=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        _wait_for(port, server)
         yield port, home / "user"
     finally:
         server.terminate()
-        server.wait(timeout=10)
+        server.wait(timeout=300)
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(100):
+def _wait_for(port: int, server: subprocess.Popen) -> None:
+    end = time.monotonic() + 300
+    while time.monotonic() < end and server.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -296,7 +296,7 @@ def test_nobody_writes_while_the_ledger_is_held_still(tmp_path):
             writing = threads.submit(writer.append, decision(minute=1))
             assert wait([writing], timeout=0.3).not_done
             assert ledger.read(tmp_path).decisions.height == 1
-        writing.result(timeout=30)
+        writing.result(timeout=300)
     assert ledger.read(tmp_path).decisions.height == 2
 
 

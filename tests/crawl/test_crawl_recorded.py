@@ -12,7 +12,7 @@ from mtf.crawl.recorded_web import RECORDED_AT, RESPONSES, TRUNCATE, Response, s
 def get(web, url):
     actual, headers = web.locate(url)
     parts = urlsplit(actual)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=300)
     try:
         connection.request("GET", actual.removeprefix(web.origin), headers=headers)
         answer = connection.getresponse()

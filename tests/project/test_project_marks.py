@@ -55,7 +55,7 @@ def run_tests(folder: Path, files: dict[str, str], *options: str) -> str:
         *options,
         str(folder),
     ]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60).stdout
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300).stdout
 
 
 def test_a_test_that_runs_dvc_without_its_mark_fails(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ erase(ProjectPaths(Path(sys.argv[1])), signed_by="The officer")
 
 def killed_after(project: Small, tombstones: int) -> None:
     command = (sys.executable, "-c", ERASE, str(project.root), str(tombstones))
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
