@@ -6,19 +6,20 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from lightning.pytorch import LightningModule, Trainer
 from typer.testing import CliRunner
 
 from mtf.cli import app
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
+from mtf.training import trainer
+from torch_forks import Forked
 from training_project import write_curation, write_project
 
 # Augmentation, shuffling, momentum and averaged weights: what a training draws or remembers.
@@ -26,26 +27,6 @@ RECIPE = {
     **{"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.01, "schedule": "cosine", "warmup_epochs": 1},
     **{"batch": 16, "max_epochs": 4, "patience": 4, "augment": ["flip", "shift"], "ema_decay": 0.9},
 }
-# Runs `mtf …`, and kills its own process at the end of epoch 3 of the given training, before its state is written.
-KILLED = """
-import os, signal, sys
-import torch
-from mtf.cli import app
-from mtf.training import trainer
-
-torch.set_num_threads(1)
-seen = set()
-own = trainer.EpochLog.on_train_epoch_end
-
-def ended(log, lightning, module):
-    seen.add(log)
-    own(log, lightning, module)
-    if len(seen) == int(sys.argv[1]) and lightning.current_epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-trainer.EpochLog.on_train_epoch_end = ended
-app(sys.argv[2:])
-"""
 
 
 @dataclass(frozen=True)
@@ -91,6 +72,21 @@ def compare(command: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return result.output
 
 
+def mtf_until_killed(training: int, command: list[str]) -> None:
+    """Run `mtf …`, and kill this process at the end of epoch 3 of the given training, before its state is written."""
+    own = trainer.EpochLog.on_train_epoch_end
+    seen = set()
+
+    def ended(log: trainer.EpochLog, lightning: Trainer, module: LightningModule) -> None:
+        seen.add(log)
+        own(log, lightning, module)
+        if len(seen) == training and lightning.current_epoch == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer.EpochLog.on_train_epoch_end = ended
+    app(command)
+
+
 @pytest.mark.train
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_killed_comparison_ends_with_the_figures_of_an_undisturbed_one(
@@ -110,9 +106,9 @@ def test_a_killed_comparison_ends_with_the_figures_of_an_undisturbed_one(
     shutil.copytree(workspace.root, undisturbed.root)
     compare(case.command, undisturbed.root, monkeypatch)
 
-    command = [sys.executable, "-c", KILLED, str(case.killed_training), "compare", *case.command.split()]
-    ended = subprocess.run(command, check=False, cwd=workspace.root, capture_output=True, text=True, env=os.environ)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    process = Forked(mtf_until_killed, case.killed_training, ["compare", *case.command.split()], cwd=workspace.root)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors
     states = workspace.root / f"metrics/compare/{name}.unfinished"
     assert [path.name for path in states.rglob("last.ckpt")] == ["last.ckpt"]
     assert (states / ".gitignore").read_text() == "*\n"

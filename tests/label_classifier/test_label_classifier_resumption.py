@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import polars as pl
@@ -18,31 +18,12 @@ from typer.testing import CliRunner
 from mtf import schemas
 from mtf.cli import label as cli
 from mtf.config import Params
-from mtf.label_classifier import labeller, repeats
+from mtf.label_classifier import labeller, networks, repeats
 from mtf.training.networks import registry
+from torch_forks import Forked
 from training_project import drawn, write_project
 
-pytestmark = pytest.mark.lengthy(40)
-
-# Runs `mtf label …`, and kills its own process as the state of the given epoch of the given model is to be written.
-KILLED = """
-import os, signal, sys
-import torch
-from mtf.cli import label
-from mtf.label_classifier import networks
-
-torch.set_num_threads(1)
-own, epochs = networks.EpochState.keep, []
-
-def kept(state, **latest):
-    epochs.append(1)
-    if len(epochs) == int(sys.argv[1]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    own(state, **latest)
-
-networks.EpochState.keep = kept
-label.app(sys.argv[2:])
-"""
+pytestmark = pytest.mark.lengthy(30)
 
 
 def project(root: Path, sample_params: Params) -> Path:
@@ -53,8 +34,23 @@ def project(root: Path, sample_params: Params) -> Path:
 
 
 def kill(root: Path, epoch: int, *arguments: str) -> None:
-    command = [sys.executable, "-c", KILLED, str(epoch), *arguments]
-    assert subprocess.run(command, check=False, cwd=root).returncode == -signal.SIGKILL
+    process = Forked(label_until_killed, epoch, arguments, cwd=root)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors
+
+
+def label_until_killed(epoch: int, arguments: tuple[str, ...]) -> None:
+    """Run `mtf label …`, and kill this process as the state of the given epoch, of all models, is to be written."""
+    own, epochs = networks.EpochState.keep, []
+
+    def kept(state: networks.EpochState, **latest: Any) -> None:
+        epochs.append(1)
+        if len(epochs) == epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+        own(state, **latest)
+
+    networks.EpochState.keep = kept
+    cli.app(arguments)
 
 
 def run(root: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[str, str]:
@@ -85,7 +81,7 @@ def test_a_killed_fit_ends_with_the_classifier_of_an_undisturbed_one(
 def test_a_killed_comparison_keeps_its_finished_models_and_ends_as_if_undisturbed(
     tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = "mobilenet_v3_large"
+    network = "small_cnn"
     command = ("compare", "gender", "--epochs", "2", "--seeds", "2", "--network", network)
     killed, undisturbed = (project(tmp_path / name, sample_params) for name in ("killed", "undisturbed"))
     # The first model has no epochs; 2 + 1 or 2 + 2 of the second are over by then.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Generator
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+import torch_forks
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
-from projects import PRELOADED
 from training_project import write_project
 
 START_PROCESSES = torch.multiprocessing.start_processes
@@ -30,22 +27,13 @@ def project(tmp_path: Path, sample_params: Params) -> tuple[ProjectPaths, Params
     return write_project(tmp_path, sample_params)
 
 
-@pytest.fixture(scope="module")
-def fork_server() -> Generator[None]:
-    """A server of forks that has loaded the libraries: each process of a device would load them for seconds."""
-    multiprocessing.set_forkserver_preload(["mtf.training.trainer"])
-    forkserver._forkserver._stop()
-    yield
-    multiprocessing.set_forkserver_preload(PRELOADED)
-    forkserver._forkserver._stop()
-
-
 @pytest.fixture
-def forked(fork_server: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork the devices' processes from that server."""
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the devices' processes from a server that has loaded the libraries: each would load them for seconds."""
 
     def start(*arguments: Any, **options: Any) -> Any:
-        return START_PROCESSES(*arguments, **options | {"start_method": "forkserver"})
+        with torch_forks.forking():
+            return START_PROCESSES(*arguments, **options | {"start_method": "forkserver"})
 
     monkeypatch.setattr(torch.multiprocessing, "start_processes", start)
 
