@@ -192,6 +192,8 @@ def start() -> Generator[RayCluster]:
             "RAY_agent_register_timeout_ms": str(1000 * START_S),
             "RAY_gcs_server_port_wait_time_s": str(START_S),
             "RAY_gcs_rpc_server_connect_timeout_s": str(START_S),
+            # Else a worker without a task ends after a second if another driver has one, and the next task starts anew.
+            "RAY_idle_worker_killing_time_threshold_ms": str(1000 * START_S),
             "PYTHONPATH": python_path(),
         }.items():
             here.setenv(name, value)
