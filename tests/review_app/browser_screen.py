@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -26,8 +27,12 @@ FLAGS = (
 )
 QUERIES = "**/graphql"
 OPERATORS = "**/operators/execute"
-WAIT_MS = 180_000
+WAIT_MS = 300_000
+# By itself Playwright looks at each frame, and has the browser draw sixty of them a second.
+POLL_MS = 50
 ROOM = '[data-cy="mtf-room"]'
+# The panel's own state, in its module.
+STORE = "/plugins/review/js/store.js"
 FACE = '[data-cy="mtf-face"]'
 SIZE = {"width": 1440, "height": 900}
 
@@ -35,10 +40,12 @@ SIZE = {"width": 1440, "height": 900}
 class Screen:
     """Screen of one reviewer in a browser: question, faces, message, keys and clicks."""
 
-    def __init__(self, browser: Browser, url: str, *, size: dict[str, int] | None = None) -> None:
+    def __init__(self, browser: Browser, url: str | None, *, size: dict[str, int] | None = None) -> None:
+        """With no `url` the window is empty; `open` a reviewer's address later."""
         self.page: Page = browser.new_context(viewport=size or SIZE).new_page()
         self.page.set_default_timeout(WAIT_MS)
-        self.open(url)
+        if url is not None:
+            self.open(url)
 
     def open(self, url: str) -> None:
         self.page.goto(url, timeout=WAIT_MS)
@@ -71,7 +78,10 @@ class Screen:
 
         def answered() -> str:
             self.page.wait_for_function(
-                f"before => document.querySelector('{ROOM}').dataset.answers !== before", arg=before, timeout=WAIT_MS
+                f"before => document.querySelector('{ROOM}').dataset.answers !== before",
+                arg=before,
+                polling=POLL_MS,
+                timeout=WAIT_MS,
             )
             return self.message
 
@@ -88,22 +98,25 @@ class Screen:
         pressed again: it would be one for the next face.
         """
         shown = "document.querySelector('[data-cy=mtf-message]')?.textContent"
-        for _ in range(600):
+        for _ in self._tries("the verdict is not saved", every_ms=500):
             with suppress(Error):  # the page is being loaded
                 if self.evaluate(shown) not in (None, "…") and not is_saved():
                     self.page.keyboard.press(key)
-            self.page.wait_for_timeout(500)
             if is_saved():
                 return
-        raise AssertionError(self.message)
+
+    def is_looked_at(self) -> None:
+        """Return when the whole page may be decided, without a key that would be refused."""
+        self.page.wait_for_function(
+            "async store => (await import(store)).state.isLookedAt", arg=STORE, polling=POLL_MS, timeout=WAIT_MS
+        )
 
     def decide_page(self, key: str = "Shift+A") -> str:
         """Press a key for the whole page, as soon as the page may be decided."""
-        for _ in range(100):
-            if "too fast" not in self.press(key):
-                return self.message
-            self.page.wait_for_timeout(100)
-        raise AssertionError("the page does not come on the screen")
+        for _ in self._tries("the page may not be decided"):
+            if "too fast" not in (said := self.press(key)):
+                return said
+        raise AssertionError
 
     def decide_until(self, text: str) -> None:
         """Accept page by page until the question has the text."""
@@ -119,11 +132,20 @@ class Screen:
             self.page.wait_for_function(
                 "([faces, count]) => document.querySelectorAll(faces).length === count",
                 arg=[f"{FACE}{state} img", count],
+                polling=POLL_MS,
                 timeout=WAIT_MS,
             )
         except TimeoutError as error:
             shown = self.page.locator("body").inner_text()
             raise AssertionError(f"not {count} faces but {self.ids(state)}, on {self.page.url}:\n{shown}") from error
+
+    def _tries(self, failure: str, *, every_ms: int = 100) -> Generator[None]:
+        """Iterate until the caller leaves, for WAIT_MS; then fail, and say what is on the screen."""
+        until = time.monotonic() + WAIT_MS / 1000
+        while time.monotonic() < until:
+            yield
+            self.page.wait_for_timeout(every_ms)
+        raise AssertionError(f"{failure}, on {self.page.url}:\n{self.page.locator('body').inner_text()}")
 
     def mark(self, *numbers: int) -> None:
         """Click on faces, counted from 0 among those on the screen."""
@@ -136,14 +158,12 @@ class Screen:
         FiftyOne tells its operators what is chosen a moment later: one that is started at once may be refused.
         """
         self.evaluate(f"window.__foo__.executeOperator('set_selected_samples', {{samples: ['{face}']}})")
-        for _ in range(100):
+        for _ in self._tries("the review does not take the chosen face"):
             with self.page.expect_response(_is_look, timeout=WAIT_MS) as looked:
                 self.evaluate("window.__foo__.executeOperator('@mtf/review/judge_chosen')")
             if "refused" not in looked.value.json()["result"]:
                 self.page.wait_for_selector(ROOM, timeout=WAIT_MS)
                 return
-            self.page.wait_for_timeout(100)
-        raise AssertionError("the review does not take the chosen face")
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)

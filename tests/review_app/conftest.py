@@ -84,13 +84,13 @@ def browser(chromium: str) -> Generator[Browser]:
 
 
 @pytest.fixture
-def open_screen(browser: Browser) -> Generator[Callable[[str], Screen]]:
+def open_screen(browser: Browser) -> Generator[Callable[[str | None], Screen]]:
     """Open a reviewer's address in a window of its own, which is closed at the test's end: it would go on asking."""
     from browser_screen import Screen
 
     with ExitStack() as windows:
 
-        def open_(url: str) -> Screen:
+        def open_(url: str | None) -> Screen:
             screen = Screen(browser, url)
             windows.callback(screen.page.context.close)
             return screen

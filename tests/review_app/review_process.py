@@ -23,7 +23,7 @@ from mtf import schemas
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.fiftyone.samples import sample_id
 
-RETRY_S = 120.0
+WAIT_S = 300.0
 PLACE = ["image_id", "x", "y", "width", "height"]
 
 
@@ -58,7 +58,7 @@ class ReviewProcess:
             self.output.append("")
             self._has_read.notify_all()
 
-    def wait(self, timeout_s: float = 120) -> ReviewProcess:
+    def wait(self, timeout_s: float = WAIT_S) -> ReviewProcess:
         """Return when it says that it is open; fail where it ends before."""
 
         def is_open() -> bool:
@@ -69,16 +69,17 @@ class ReviewProcess:
             assert is_open(), "".join(self.output)
         return self
 
-    def prints(self, text: str, timeout_s: float = 30) -> bool:
-        """True as soon as a line has this text."""
+    def prints(self, text: str, timeout_s: float = WAIT_S) -> bool:
+        """True as soon as a line has this text; False if it ends without one."""
         with self._has_read:
-            return self._has_read.wait_for(lambda: any(text in line for line in self.output), timeout_s)
+            self._has_read.wait_for(lambda: any(text in line for line in self.output) or "" in self.output, timeout_s)
+            return any(text in line for line in self.output)
 
     def url(self, reviewer: str) -> str:
         start = f"  {reviewer}: http://"
         return next(line for line in self.output if line.startswith(start)).removeprefix(f"  {reviewer}: ").strip()
 
-    def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
+    def ask(self, reviewer: str, operator: str, *, timeout_s: float = WAIT_S, **params: Any) -> dict[str, Any]:
         """Answer of an operator. Raises OSError where the server is not there."""
         asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
         address = f"{self.url(reviewer).rpartition('/datasets/')[0]}/operators/execute"
@@ -102,20 +103,23 @@ class ReviewProcess:
                 continue
         return None
 
-    def kill(self, part: str, *, timeout_s: float = 120) -> None:
+    def kill(self, part: str, *, timeout_s: float = WAIT_S) -> None:
         """Kill a part of the review app at once, or as soon as it has restarted."""
         until = time.monotonic() + timeout_s
         while (pid := self.pid_of(part)) is None:
-            assert time.monotonic() < until, f"no process of {part}"
-            time.sleep(0.02)
+            assert self.is_running() and time.monotonic() < until, f"no process of {part}:\n{''.join(self.output)}"
+            time.sleep(0.1)
         victim = psutil.Process(pid)
         victim.kill()
-        gone, _ = psutil.wait_procs([victim], timeout=30)
+        gone, _ = psutil.wait_procs([victim], timeout=WAIT_S)
         assert gone, f"the process {pid} of {part} lives on"
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def parts(self) -> list[psutil.Process]:
         """The app's processes and the database's."""
@@ -128,24 +132,24 @@ class ReviewProcess:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to `mtf review open`; returns when it has ended."""
         self._process.send_signal(number)
-        self._process.wait(60)
+        self._process.wait(WAIT_S)
 
     def close(self) -> str:
         """End it as Ctrl-C does; returns what it printed."""
-        if self._process.poll() is None:
+        if self.is_running():
             self._process.send_signal(signal.SIGINT)
         return self.ended()[1]
 
     def ended(self) -> tuple[int, str]:
         """The exit status, and what it printed; returns when it is gone."""
-        status = self._process.wait(60)
-        self._reading.join(10)
+        status = self._process.wait(WAIT_S)
+        self._reading.join(WAIT_S)
         return status, "".join(self.output)
 
 
 def decide_all(process: ReviewProcess, reviewer: str, wanted: int, confirmed: list[str], *, at_once: int = 1) -> None:
     """A reviewer without a browser: asks for the page, decides its first faces, and notes what was confirmed."""
-    until = time.monotonic() + RETRY_S
+    until = time.monotonic() + WAIT_S
     while len(confirmed) < wanted:
         try:
             page = process.ask(reviewer, "page")
@@ -154,10 +158,10 @@ def decide_all(process: ReviewProcess, reviewer: str, wanted: int, confirmed: li
             answer = process.ask(reviewer, "accept", ids=ids, step="face")
             assert answer["done"] == len(ids), answer
             confirmed += ids
-            until = time.monotonic() + RETRY_S
+            until = time.monotonic() + WAIT_S
         except OSError:
-            assert time.monotonic() < until, "".join(process.output)
-            time.sleep(0.1)
+            assert process.is_running() and time.monotonic() < until, "".join(process.output)
+            time.sleep(0.2)
 
 
 def places_of(workspace: ProjectPaths, samples: list[str]) -> set[tuple]:

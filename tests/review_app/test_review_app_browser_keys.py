@@ -153,7 +153,7 @@ def test_gold_questions_look_like_any_face_and_are_no_votes(
 
 def everything_is_on_the_screen(screen: Screen) -> None:
     """Nothing of the page has to be scrolled to, and accepted faces have the scale of the page."""
-    screen.page.wait_for_timeout(500)
+    screen.page.wait_for_timeout(500)  # a page of the size before may fit, too
     shown = screen.evaluate(
         """() => {
           const inside = (part) => { const box = part.getBoundingClientRect();

@@ -19,7 +19,6 @@ from mtf.schemas import takedown_file
 pytestmark = pytest.mark.lengthy(45)
 
 SLOW_MS = 1500
-A_LOOK_MS = 500
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +28,11 @@ def shared(share_review: Callable[..., SharedReview]) -> SharedReview:
 
 
 def test_slow_queries_of_fiftyone_neither_hang_the_review_nor_lose_a_click(
-    shared: SharedReview, open_screen: Callable[[str], Screen]
+    shared: SharedReview, open_screen: Callable[[str | None], Screen]
 ) -> None:
-    screen = open_screen(shared.process.url("anna"))
+    screen = open_screen(None)
     with screen.queries_delayed(SLOW_MS):
-        screen.page.reload()
-        screen.page.wait_for_selector('[data-cy="mtf-room"]', timeout=WAIT_MS)
+        screen.open(shared.process.url("anna"))
         screen.sees(12)
         screen.mark(3, 5)
         assert screen.press("1") == "✓ Reject: 2 faces (not a face)"
@@ -59,7 +57,8 @@ def test_faces_chosen_in_a_view_are_decided_again_and_no_key_is_for_faces_that_n
     (rejected,) = screen.ids()[:1]
     assert screen.press("2") == "✓ Reject: 1 face (partial face)"
     # The next page comes with the answer: a second key for the whole page is none for faces that nobody saw.
-    with screen.answer_held(screen_is_seen(screen)):
+    screen.is_looked_at()
+    with screen.answer_held("Shift+A"):
         screen.page.keyboard.press("Shift+A")
     screen.page.wait_for_selector('[data-cy="mtf-message"]:text-is("✓ Accept: 11 faces")')
     assert len(decided(shared.workspace, "ben")) == 12
@@ -129,9 +128,3 @@ def test_the_joint_session_settles_verdicts_and_then_labels_in_a_row_of_choices(
     screen.page.wait_for_function("() => document.querySelector('#mtf-question').innerText.includes('Nothing is left')")
     said = decided(workspace).filter("joint").select("reviewer", "step", "verdict").rows()
     assert said == [("ben", "face", "accept"), ("ben", "task_fit", "label")]
-
-
-def screen_is_seen(screen: Screen) -> str:
-    """The key for the whole page, once the page may be decided."""
-    screen.page.wait_for_timeout(A_LOOK_MS)
-    return "Shift+A"

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
-from review_process import PLACE, RETRY_S, decide_all, places_of
+from review_process import PLACE, WAIT_S, decide_all, places_of
 
 from mtf import config
 from mtf.annotation import ledger
@@ -35,10 +35,11 @@ pytestmark = pytest.mark.lengthy(40)
 
 ROUNDS = int(os.environ.get("MTF_KILL_ROUNDS", "1"))
 DECISIONS = int(os.environ.get("MTF_KILL_DECISIONS", "150"))
+NEVER_S = 600
 VICTIMS = ("mongod", "mtf.review_app.fiftyone.app", "mongod")
 
 
-def shown(process, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
+def shown(process, reviewer: str, *, timeout_s: float = WAIT_S) -> int:
     """The number of samples that FiftyOne's page asks for, and says "No samples yet" where it is 0."""
     address, _, dataset = process.url(reviewer).partition("/datasets/")
     query = f'{{ dataset(name: "{dataset}") {{ estimatedSampleCount }} }}'
@@ -48,11 +49,11 @@ def shown(process, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
     until = time.monotonic() + timeout_s
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=WAIT_S) as answer:  # noqa: S310
                 found = json.load(answer)
             return found["data"]["dataset"]["estimatedSampleCount"]
         except (OSError, TypeError):  # the app or its database is being started again
-            assert time.monotonic() < until, "".join(process.output)
+            assert process.is_running() and time.monotonic() < until, "".join(process.output)
             time.sleep(0.2)
 
 
@@ -112,7 +113,7 @@ def test_an_app_whose_database_is_gone_ends_without_waiting_for_it(
     workspace = project({"ada": 4})
     server = mongodb.Database(tmp_path / "gone")
     server.start()
-    with MongoClient(server.uri) as client:
+    with MongoClient(server.uri, serverSelectionTimeoutMS=1000 * NEVER_S) as client:
         client.admin.command("ping")
         server.stop()
         reading = read(workspace, config.load(workspace.params), "anna", joint=False)
@@ -123,7 +124,7 @@ def test_an_app_whose_database_is_gone_ends_without_waiting_for_it(
             live.show(session.accept([face]))
         began = time.monotonic()
         live.close()
-        assert time.monotonic() - began < 20, "a single update would wait 30 s"
+        assert time.monotonic() - began < NEVER_S, "a single update would wait so long"
     assert ledger.read(workspace.review).decisions.height == 4
 
 

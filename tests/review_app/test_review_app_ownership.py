@@ -56,7 +56,7 @@ def ended_with(owner: ReviewProcess, end: signal.Signals, joined: ReviewProcess)
     status, output = joined.ended()
     assert status == 2
     assert "1 line was added to the ledger" in output
-    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    assert psutil.wait_procs(parts, timeout=300)[1] == []
     (why,) = [line for line in output.splitlines() if line.startswith(f"mtf: process {owner.pid}, which owned")]
     assert "run the same command again" in why
     return why
@@ -83,7 +83,7 @@ def test_one_of_two_commands_that_start_together_owns_the_room_until_it_ends_and
     parts = joined.parts()
     joined.close()
     assert joined.ended()[0] == 0
-    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    assert psutil.wait_procs(parts, timeout=300)[1] == []
     decide_one(owner, first)
 
     # A command that joined ends with an owner that is killed, and the next command owns the room.
@@ -259,7 +259,7 @@ def test_who_joined_waits_while_the_owner_starts_its_server_again(
 
 
 def test_of_many_who_ask_at_the_same_moment_one_owns_the_room(needs_mongodb: None, tmp_path: Path) -> None:
-    together, kinds = threading.Barrier(6, timeout=60), []
+    together, kinds = threading.Barrier(6, timeout=300), []
 
     def opens() -> None:
         together.wait()

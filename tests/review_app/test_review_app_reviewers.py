@@ -88,7 +88,7 @@ def test_reviewers_see_their_own_data_set_alone(shared: SharedReview) -> None:
 @pytest.mark.parametrize("command", ["open", "decide"])
 def test_a_review_that_is_open_is_opened_nowhere_else(shared: SharedReview, command: str) -> None:
     again = (sys.executable, "-m", "mtf", "review", command, "--reviewer", "ben")
-    refused = subprocess.run(again, cwd=shared.workspace.root, capture_output=True, text=True, check=False, timeout=60)
+    refused = subprocess.run(again, cwd=shared.workspace.root, capture_output=True, text=True, check=False, timeout=300)
     assert refused.returncode == 2
     assert f"the review of ben is open already, by process {shared.process.pid} since" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

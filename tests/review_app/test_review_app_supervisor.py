@@ -79,7 +79,7 @@ def test_a_server_of_ones_own_that_is_not_there_is_said_at_once(
     workspace = project({"ada": 3})
     monkeypatch.setenv(mongodb.URI, f"mongodb://anna:secret@127.0.0.1:{mongodb.free_port()}")
     command = (sys.executable, "-m", "mtf", "review", "open", "--reviewer", "database", "--port", "0")
-    refused = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
+    refused = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=300)
     assert refused.returncode == 2
     assert "no MongoDB answers at 127.0.0.1:" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
@@ -108,7 +108,7 @@ def test_closing_the_terminal_closes_the_room(project: Callable[..., ProjectPath
     parts = process.parts()
     process.ask("anna", "accept", ids=process.ask("anna", "page")["page"])
     process.signal(signal.SIGHUP)
-    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    assert psutil.wait_procs(parts, timeout=300)[1] == []
     assert ledger.read(workspace.review).decisions.height == 3
 
 
