@@ -26,9 +26,13 @@ pytestmark = pytest.mark.lengthy(25)
 ERASER = """
 import os, signal, sys
 from pathlib import Path
+# What an erasure loads only when it needs it.
+import configobj, dulwich.worktree, dvc.cachemgr, dvc.data_cloud, dvc.dirs, dvc_render, flatten_dict, ruamel.yaml
+from PIL import Image
 from mtf.core.project_paths import ProjectPaths
 from mtf.takedown.execution import erase
 
+Image.init()
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.link", "os.symlink", "os.truncate")
 
