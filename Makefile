@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A file at a time, in the order of tests/conftest.py: the longest files begin first.
 # More processes than the two cores that tests are written for: those that start programs often wait for them.
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 4
 PYTEST := pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup data-as-recorded recorded-run repro rerun retry record lint check test coverage requirements clean
