@@ -119,3 +119,13 @@ def test_pictures_without_an_answer_do_not_stop_the_intervals() -> None:
     found = rates(gone)
     ends = intervals(gone, people, found)
     assert all(ends[f"{name}_low"] <= found[name] <= ends[f"{name}_high"] for name in NAMES)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_group_without_any_answer_has_intervals_of_what_counts_it_as_wrong_alone() -> None:
+    answers, people = drawn(40)
+    n = len(people)
+    none = Answers(answers.targets, np.full(n, -1), 3, np.full(n, np.nan), np.full((n, 3), np.nan), ordered=True)
+    ends = intervals(none, people, rates(none))
+    assert ends["recall_low"] == 0 and ends["one_off_low"] == 0
+    assert not {"roc_auc_low", "calibration_error_low", "mean_absolute_error_low"} & set(ends)

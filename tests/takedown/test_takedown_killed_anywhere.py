@@ -26,7 +26,7 @@ pytestmark = pytest.mark.lengthy(25)
 ERASER = """
 import os, signal, sys
 from pathlib import Path
-# What an erasure loads only when it needs it.
+# Modules that an erasure loads only when it needs them.
 import configobj, dulwich.worktree, dvc.cachemgr, dvc.data_cloud, dvc.dirs, dvc_render, flatten_dict, ruamel.yaml
 from PIL import Image
 from mtf.core.project_paths import ProjectPaths

@@ -1,7 +1,7 @@
 """Confidence intervals of the rates of `group_rates.rates`, clustered by person.
 
 The variance is the jackknife's over people: that of the rates without each person in turn (Efron and Tibshirani, An
-introduction to the bootstrap, 1993, chapter 11), which counts here rather than measures anew.
+introduction to the bootstrap, 1993, chapter 11). These rates follow from counts of each person.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _of_pictures(answers: Answers, people: _People) -> dict[str, np.ndarray]:
 
 def _roc_auc(probabilities: np.ndarray, targets: np.ndarray, people: _People, rows: np.ndarray) -> np.ndarray:
     """Mean area under the curve without each person: pairs of a picture with a label and one without it, by rank."""
-    areas = []
+    areas = [np.full(len(people.pictures), np.nan)] if len(rows) == 0 else []
     for label in np.unique(targets[rows]):
         score, positive = probabilities[rows, label], targets[rows] == label
         ranks = rankdata(score)
