@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtf.cli import option_names
+from mtf.core import parallel_map
 from mtf.core.console import progress_bar
 from mtf.core.counts import number
 from mtf.core.errors import BadInput
+from mtf.fetch import PRELOADED
 
 if TYPE_CHECKING:
     from mtf.fetch.fetching import FetchReport
@@ -89,6 +91,8 @@ def add_to(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     ) -> None:
         """Fetch the pictures of a list with robots.txt, opt-outs and licenses, into shards like img2dataset's."""
+        if ray is None and processes != 1:
+            parallel_map.process_context(PRELOADED)  # it imports what its processes need while this one imports, too
         from mtf.crawl import recorded_web
         from mtf.fetch import fetching, options, target, url_list
 

@@ -3,3 +3,6 @@
 `url_list` reads the list, `fetching` runs over it, `shard_fetcher` fetches one shard, `sample_rows` makes its rows, and
 `shard_writers` writes it. `sample_columns` lists the columns of a sample.
 """
+
+PRELOADED = ("mtf.fetch.shard_fetcher",)
+"""Modules that each process of a fetch needs."""

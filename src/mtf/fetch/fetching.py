@@ -23,7 +23,7 @@ from mtf.core.hashing import file_digest
 from mtf.crawl import worker_processes
 from mtf.crawl.http_client import StandIn
 from mtf.crawl.work import Work
-from mtf.fetch import shard_writers, url_list
+from mtf.fetch import PRELOADED, shard_writers, url_list
 from mtf.fetch.options import FetchOptions
 from mtf.fetch.shard_fetcher import SHARDS_AT_ONCE, FetchWork
 from mtf.fetch.url_list import Shard, StoredShard
@@ -31,8 +31,6 @@ from mtf.fetch.url_list import Shard, StoredShard
 RUN_FOLDER = "_fetch"
 """Folder beside the shards for the files of the whole run. img2dataset takes a JSON file beside them for a shard's."""
 STATS, PLAN, LOCK, ROWS = "stats.json", "plan.json", "lock", "rows"
-_PRELOADED = ("mtf.fetch.shard_fetcher", "pandas")
-"""Modules that each process needs. Arrow imports pandas, where it is installed, to make an array of Python objects."""
 _SHARD_NAME = re.compile(r"\d{5,}\.")
 
 
@@ -158,7 +156,7 @@ def _fetch(options: FetchOptions, processes: int, web: StandIn | None, add: Call
         lambda result: add(result.stats),
         processes=min(len(first), options.crawl.concurrency),
         folder=options.folder,
-        preloaded=_PRELOADED,
+        preloaded=PRELOADED,
     )
 
 

@@ -18,13 +18,14 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mtf.core import atomic_files, system_errors, tar_members
+from mtf.core import arrow_arrays, atomic_files, system_errors, tar_members
 from mtf.fetch.options import shard_name
 from mtf.fetch.sample_columns import PICTURE
 
 _BUFFERED_ROWS = 500
 _ROW_GROUP_BYTES = 2**24
 _PART = ".part"
+_JSON = json.JSONEncoder(default=str)
 _COUNTS = {"count", "successes"}
 """Counts that the stats of a whole shard have at least."""
 
@@ -44,7 +45,7 @@ class _Table:
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._rows: list[dict[str, Any]] = []
-        self._batches: list[pa.RecordBatch] = []
+        self._batches: list[pa.Table] = []
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
@@ -52,14 +53,14 @@ class _Table:
             self._flush()
 
     def _flush(self) -> None:
-        self._batches.append(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._batches.append(_batch(self._rows, self._schema))
         self._rows = []
 
     def write(self, path: Path) -> None:
         """Write all rows in the order of their keys."""
         self._flush()
         with atomic_files.replacing(path) as beside:
-            pq.write_table(pa.Table.from_batches(self._batches, self._schema).sort_by("key"), beside)
+            pq.write_table(pa.concat_tables(self._batches).sort_by("key"), beside)
 
 
 class _TarWriter:
@@ -128,7 +129,7 @@ class _ParquetWriter:
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._writer.write_table(_batch(self._rows, self._schema))
             self._rows, self._size_bytes = [], 0
 
     def finish(self) -> None:
@@ -204,9 +205,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _batch(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+    columns = [arrow_arrays.array_of([row[field.name] for row in rows], field.type) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
 def _members(row: dict[str, Any], data: bytes) -> list[tuple[str, bytes]]:
     """Endings and contents of a sample's files, in webdataset's order."""
-    described = json.dumps(row, default=str).encode("utf-8", "replace")
+    described = _JSON.encode(row).encode("utf-8", "replace")
     members = [(PICTURE, data), ("json", described)]
     if "caption" in row:
         members.append(("txt", (row["caption"] or "").encode("utf-8", "replace")))

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from array import array
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from mtf.core import atomic_files
+from mtf.core import arrow_arrays, atomic_files
 from mtf.core.errors import BadInput, listed, shortened
 from mtf.core.regular_files import check_regular
 from mtf.fetch.options import LIST_FORMATS, FetchOptions, shard_name
@@ -215,20 +213,10 @@ def _lines(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pa.Table
         if url:
             urls.append(url)
         if len(urls) == _BATCH_ROWS:
-            yield pa.table({name: _texts(urls)})
+            yield pa.table({name: arrow_arrays.texts(urls)})
             urls = []
     if urls:
-        yield pa.table({name: _texts(urls)})
-
-
-def _texts(texts: list[str]) -> pa.Array | pa.ChunkedArray:
-    """Array of texts. `pa.array` would import pandas, which takes longer than to read a list."""
-    encoded = [text.encode("utf-8") for text in texts]
-    try:
-        ends = array("i", accumulate(map(len, encoded), initial=0))
-    except OverflowError:  # 2 GiB and more
-        return pa.array(texts, pa.string())
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+        yield pa.table({name: arrow_arrays.texts(urls)})
 
 
 def _checked(column: pa.ChunkedArray, name: str, to: str, path: Path) -> pa.ChunkedArray:
