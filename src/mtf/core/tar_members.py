@@ -14,6 +14,11 @@ BLOCK_BYTES = 512
 _MAX_NAME_CHARS = 100
 _SIZE, _CHECKSUM, _TYPE, _MAGIC, _PREFIX = slice(124, 136), slice(148, 156), 156, slice(257, 263), 345
 _NAMELESS = tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT)
+_BEFORE_SIZE = _NAMELESS[_MAX_NAME_CHARS : _SIZE.start]
+_AFTER_SIZE = _NAMELESS[_SIZE.stop : _CHECKSUM.start]
+_AFTER_CHECKSUM = _NAMELESS[_CHECKSUM.stop :]
+# Of the checksum's own bytes, each counts as a space.
+_SUM_OF_REST = sum(_BEFORE_SIZE + _AFTER_SIZE + _AFTER_CHECKSUM) + 8 * ord(" ")
 
 
 def header(name: str, size_bytes: int) -> bytes:
@@ -22,11 +27,9 @@ def header(name: str, size_bytes: int) -> bytes:
         info = tarfile.TarInfo(name)
         info.size = size_bytes
         return info.tobuf(tarfile.PAX_FORMAT)
-    made = bytearray(_NAMELESS)
-    made[: len(name)] = name.encode("ascii")
-    made[_SIZE] = b"%011o\0" % size_bytes
-    made[_CHECKSUM] = b"%06o\0 " % _checksum(made)
-    return bytes(made)
+    named, size = name.encode("ascii"), b"%011o\0" % size_bytes
+    checksum = b"%06o\0 " % (_SUM_OF_REST + sum(named) + sum(size))
+    return b"".join((named.ljust(_MAX_NAME_CHARS, b"\0"), _BEFORE_SIZE, size, _AFTER_SIZE, checksum, _AFTER_CHECKSUM))
 
 
 def padding(size_bytes: int) -> bytes:

@@ -69,7 +69,7 @@ class Document(Generic[Value]):
         return located(preferences, found_at=self.url, sha256=self.sha256, heard_at=self.heard_at)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _SiteRobots:
     """robots.txt of a site, with its preferences located once for all addresses of the site.
 
@@ -80,8 +80,17 @@ class _SiteRobots:
     permits: Preference
     disallows: Preference
 
+    @lru_cache(maxsize=1024)  # noqa: B019 (asked before a request and after it; few sites are kept longer than needed)
     def of_rules(self, url: str) -> Preference:
         return self.permits if self.file.rules.can_fetch(url, ROBOT) else self.disallows
+
+
+@dataclass(frozen=True, slots=True)
+class _SiteFiles:
+    """tdmrep.json and ai.txt of a site."""
+
+    tdm_rules: Document[tuple[TdmRule, ...]]
+    ai_txt: Document[AiTxtRules]
 
 
 class SignalsClient:
@@ -98,8 +107,7 @@ class SignalsClient:
         # What has left the cache is read again from the shared documents, not requested again.
         max_entries = None if documents is None else MAX_SHARED_SITES
         self._robots = _ReadOnce(self._read_robots, max_entries)
-        self._tdm_rules = _ReadOnce(self._read_tdm_rules, max_entries)
-        self._ai_txt = _ReadOnce(self._read_ai_txt, max_entries)
+        self._files = _ReadOnce(self._read_files, max_entries)
         self._rsl_documents = _ReadOnce(self._read_rsl, max_entries)
         self._sites_digests = _ReadOnce(self._read_sites_digest, max_entries)
 
@@ -132,8 +140,7 @@ class SignalsClient:
             site = _site(url)
             own_site = own_site or site
             if site == own_site:
-                await self._tdm_rules.of(site)
-                await self._ai_txt.of(site)
+                await self._files.of(site)
 
         return permit
 
@@ -142,13 +149,15 @@ class SignalsClient:
 
         The answer's own `headers` may replace tdmrep.json, and may name RSL documents.
         """
-        site = _site(url)
-        tdm_rules, ai_txt = await self._tdm_rules.of(site), await self._ai_txt.of(site)
-        return [
-            *tdm_rules.locate(tdmrep.of_file(tdm_rules.value, url, headers=headers)),
-            *ai_txt.locate(robots_file.ai_txt_preferences(ai_txt.value, url)),
-            *await self.of_rsl(url, rsl.links_of_headers(headers, url)),
-        ]
+        files = await self._files.of(_site(url))
+        preferences: list[Preference] = []
+        if rules := files.tdm_rules.value:
+            preferences += files.tdm_rules.locate(tdmrep.of_file(rules, url, headers=headers))
+        if rules := files.ai_txt.value:
+            preferences += files.ai_txt.locate(robots_file.ai_txt_preferences(rules, url))
+        if documents := rsl.links_of_headers(headers, url):
+            preferences += await self.of_rsl(url, documents)
+        return preferences
 
     async def of_robots(self, url: str) -> list[Preference]:
         """Preferences for `url` in robots.txt, and in the RSL documents that it names.
@@ -165,11 +174,10 @@ class SignalsClient:
             return located(unread, found_at=str(_site(url) / "robots.txt"), sha256=None, heard_at=self._fetcher.now())
         if robots.value is None:
             return []
-        return [
-            robots.value.of_rules(url),
-            *robots.value.file.preferences(url),
-            *await self.of_rsl(url, robots.value.file.licenses),
-        ]
+        preferences = [robots.value.of_rules(url), *robots.value.file.preferences(url)]
+        if documents := robots.value.file.licenses:
+            preferences += await self.of_rsl(url, documents)
+        return preferences
 
     async def of_rsl(self, url: str, documents: Iterable[str]) -> list[Preference]:
         """Preferences for `url` in RSL documents, given by their addresses."""
@@ -195,11 +203,11 @@ class SignalsClient:
             robots = await self._robots.of(site)
         except FetchFailed:
             return None
-        tdm_rules, ai_txt = await self._tdm_rules.of(site), await self._ai_txt.of(site)
-        is_unread = any(each.sha256 is None and each.value for each in (tdm_rules, ai_txt))
+        files = await self._files.of(site)
+        is_unread = any(each.sha256 is None and each.value for each in (files.tdm_rules, files.ai_txt))
         if is_unread or (robots.value is not None and robots.value.file.licenses):
             return None
-        return fingerprint([each.sha256 for each in (robots, tdm_rules, ai_txt)])
+        return fingerprint([each.sha256 for each in (robots, files.tdm_rules, files.ai_txt)])
 
     @staticmethod
     def of_headers(headers: Headers, *, url: str, heard_at: datetime) -> list[Preference]:
@@ -213,7 +221,8 @@ class SignalsClient:
     def enforce(self, preferences: Iterable[Preference]) -> None:
         """Raise FetchFailed(OPTED_OUT) if one of `preferences` is a binding opt-out."""
         preferences = list(preferences)
-        self.enforce_texts(opt_outs(preferences), preferences=preferences)
+        if texts := opt_outs(preferences):
+            self.enforce_texts(texts, preferences=preferences)
 
     def enforce_texts(
         self, texts: Iterable[str | None], *, preferences: Iterable[Preference] = (), image_id: str | None = None
@@ -222,7 +231,8 @@ class SignalsClient:
 
         `preferences` and `image_id` go into the failure.
         """
-        for text in (optouts.joined(*texts) or "").split(optouts.SEPARATOR):
+        joined = optouts.joined(*texts)
+        for text in () if joined is None else joined.split(optouts.SEPARATOR):
             if text.partition(":")[0] in self._binding:
                 raise FetchFailed(FetchOutcome.OPTED_OUT, text, image_id=image_id, preferences=tuple(preferences))
 
@@ -252,6 +262,9 @@ class SignalsClient:
         if delay_s := robots.rules.crawl_delay(ROBOT):
             self._fetcher.pacing.slow_down(site.host or "", delay_s)
         return _located_robots(_document(robots, url, answer), site.host or "")
+
+    async def _read_files(self, site: URL) -> _SiteFiles:
+        return _SiteFiles(await self._read_tdm_rules(site), await self._read_ai_txt(site))
 
     async def _read_tdm_rules(self, site: URL) -> Document[tuple[TdmRule, ...]]:
         url = str(site.with_path(tdmrep.TDMREP_PATH))
@@ -359,7 +372,7 @@ def _origin(url: str) -> URL:
 class _ReadOnce(Generic[Key, Value]):
     """Cache of `read(key)`, or its failure. Concurrent calls for one key read it once.
 
-    max_entries: the least recently used entries beyond it are dropped; None for no limit.
+    max_entries: the oldest entries beyond it are dropped; None for no limit.
     """
 
     def __init__(self, read: Callable[[Key], Awaitable[Value]], max_entries: int | None) -> None:
@@ -373,10 +386,8 @@ class _ReadOnce(Generic[Key, Value]):
             answer = asyncio.ensure_future(self._read(key))
             # Callers get the failure: asyncio need not log it as unretrieved.
             answer.add_done_callback(lambda future: future.cancelled() or future.exception())
-        if self._max_entries is not None:
-            self._answers.pop(key, None)
-        self._answers[key] = answer
-        if self._max_entries is not None and len(self._answers) > self._max_entries:
-            self._answers.pop(next(iter(self._answers)))
+            self._answers[key] = answer
+            if self._max_entries is not None and len(self._answers) > self._max_entries:
+                self._answers.pop(next(iter(self._answers)))
         # A cancelled caller must not cancel what others wait for.
         return answer.result() if answer.done() else await asyncio.shield(answer)

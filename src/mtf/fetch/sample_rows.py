@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from functools import lru_cache
 from typing import Any
 
 from PIL import ExifTags, Image
 
 from mtf.crawl.fetch_results import Fetch
 from mtf.faces.decoding import of_any_size
-from mtf.rights.signals.preferences import Answer, Signal
+from mtf.rights.signals.preferences import Answer, Preference, Signal
 from mtf.schemas import FetchOutcome
 
 SUCCESS, NOT_DOWNLOADED, NOT_A_PICTURE = "success", "failed_to_download", "failed_to_resize"
@@ -37,7 +38,7 @@ def row(listed: dict[str, Any], key: str, fetch: Fetch, *, exif: str | None, has
     kind = None if picture is None else picture.kind
     width, height = (None, None) if kind is None else (kind.width, kind.height)
     evidence = {} if picture is None else picture.evidence
-    signals, robots = _signals(fetch)
+    signals, robots = _signals(fetch.preferences)
     return (
         listed
         | {
@@ -77,18 +78,19 @@ def status(fetch: Fetch) -> str:
     return NOT_A_PICTURE if fetch.outcome in _OF_THE_FILE else NOT_DOWNLOADED
 
 
-def _signals(fetch: Fetch) -> tuple[str | None, str | None]:
+@lru_cache(maxsize=1024)  # a site says the same of most of its pictures
+def _signals(preferences: tuple[Preference, ...]) -> tuple[str | None, str | None]:
     """Preferences as JSON, and the answer of robots.txt: allow, disallow or unknown; None without one.
 
     A Disallow for this robot overrides what robots.txt states about a use.
     """
-    if not fetch.preferences:
+    if not preferences:
         return None, None
-    answers = {each.answer for each in fetch.preferences if each.signal == Signal.ROBOTS_TXT}
+    answers = {each.answer for each in preferences if each.signal == Signal.ROBOTS_TXT}
     strictest = next((each for each in (Answer.DISALLOW, Answer.UNKNOWN, Answer.ALLOW) if each in answers), None)
     said = [
         [str(each.signal), str(each.use), str(each.answer), each.statement[:_MAX_STATEMENT_CHARS], each.found_at]
-        for each in fetch.preferences[:_MAX_SIGNALS]
+        for each in preferences[:_MAX_SIGNALS]
     ]
     text = json.dumps(said).encode("utf-8", "replace").decode("utf-8")
     return text, None if strictest is None else str(strictest)

@@ -95,6 +95,8 @@ def of_page(
 
 def joined(*signals: str | None) -> str | None:
     """Several opt-outs as one text, without repetitions; None for none."""
+    if not any(signals):
+        return None
     parts = dict.fromkeys(part for signal in signals if signal for part in signal.split(SEPARATOR) if part)
     return SEPARATOR.join(parts) or None
 

@@ -10,7 +10,7 @@ are recorded, too.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -161,7 +161,7 @@ def opt_outs(preferences: Iterable[Preference]) -> list[str]:
     These are the preferences that reserve one of OUR_USES, are unreadable, or name terms.
     """
     texts: dict[str, None] = {}
-    counts: Counter[str] = Counter()
+    counts: defaultdict[str, int] = defaultdict(int)
     for preference in preferences:
         is_unreadable = preference.answer == Answer.UNKNOWN
         if not (is_unreadable or preference.answer == Answer.TERMS or preference.reserves):

@@ -71,6 +71,8 @@ class RobotsFile:
         Content-Usage and Content-Signal are evaluated separately: neither hides the other.
         """
         preferences: list[Preference] = []
+        if not self.usage:
+            return preferences
         for signals in ((Signal.AIPREF, Signal.CC_SIGNALS), (Signal.CONTENT_SIGNAL,)):
             matching = [
                 (len(pattern), of_line)
