@@ -4,7 +4,7 @@
 
 - All use the same server, the same cores and 64 concurrent requests. In each round they run one after the other;
   medians count. Each is timed from the call to its end, without the interpreter's start, but with that of its own
-  processes.
+  processes. As a command, `mtf fetch` and img2dataset are timed from the interpreter's start to its end.
 - `mtf fetch` asks 64 hosts for robots.txt, tdmrep.json and ai.txt, obeys the signals of headers, metadata and
   manifests, hashes, and writes tars for webdataset with a row per address, as img2dataset does.
 - The crawl does everything after the search, for 64 identities: the same, and evidence, and a tar per identity. The
@@ -99,6 +99,12 @@ import psutil
 
 sys.path.insert(0, sys.argv[1])
 from loopback_web import Loopback
+from mtf.core import parallel_map
+from mtf.fetch import PRELOADED
+
+if __name__ == "__main__" and sys.argv[2] == "command":
+    parallel_map.process_context(PRELOADED)  # as `mtf.cli.fetch` does
+
 from mtf.config import Licenses
 from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, limits
@@ -113,7 +119,7 @@ if __name__ == "__main__":
     if what == "crawl":
         import crawl_shares
     begin, own_begin = time.monotonic(), time.process_time()
-    if what == "fetch":
+    if what in ("fetch", "command"):
         stored = fetching.run(options, web=web).successes
     else:
         stored = crawl_shares.crawl(crawl, web, output, count, binding)
@@ -136,15 +142,20 @@ end
 
 @dataclass(frozen=True)
 class Speed:
-    """Speed of a run. Processor time is of the fetching processes, without nginx; it varies less than wall time."""
+    """Speed of a run. Processor time is of the fetching processes, without nginx; it varies less than wall time.
+
+    as_command: images per second from the interpreter's start to its end.
+    """
 
     images_per_s: float
     cpu_ms: float
+    as_command: float
 
 
 def main() -> None:
     arguments = _arguments()
     speeds: dict[str, list[Speed]] = {"mtf fetch": [], "mtf crawl": [], "img2dataset": []}
+    as_command: list[Speed] = []
     with tempfile.TemporaryDirectory(prefix="mtf-fetch-") as name:
         folder = Path(name)
         sizes = make_pictures(folder / "pictures", arguments.pictures)
@@ -154,11 +165,12 @@ def main() -> None:
         with nginx(folder) as port:
             for number in range(arguments.rounds):
                 speeds["mtf fetch"].append(speed_of_ours("fetch", folder, port, len(sizes)))
+                as_command.append(speed_of_ours("command", folder, port, len(sizes)))
                 speeds["mtf crawl"].append(speed_of_ours("crawl", folder, port, len(sizes)))
                 speeds["img2dataset"].append(speed_of_rival(folder, port, len(sizes), rival_python))
                 if number == 0:
                     print(f"same samples: {compared(folder / 'fetch', folder / 'rival', len(sizes))}")
-                for each in ("fetch", "crawl", "rival"):
+                for each in ("fetch", "command", "crawl", "rival"):
                     shutil.rmtree(folder / each)
             limit = limit_of_server(folder, port, len(sizes))
     medians = {name: median(own) for name, own in speeds.items()}
@@ -169,11 +181,15 @@ def main() -> None:
     for name in ("mtf fetch", "mtf crawl"):
         ratio, cpu_ratio = medians[name].images_per_s / rival.images_per_s, rival.cpu_ms / medians[name].cpu_ms
         print(f"{name:12} {ratio:5.1f} times img2dataset (target: {TARGET:g}); by processor time {cpu_ratio:.1f}")
+    command, other = median(as_command).as_command, rival.as_command
+    print(f"as a command {command:7.0f} against {other:.0f} images/s, {command / other:.1f} times")
 
 
 def median(speeds: list[Speed]) -> Speed:
     return Speed(
-        statistics.median(each.images_per_s for each in speeds), statistics.median(each.cpu_ms for each in speeds)
+        statistics.median(each.images_per_s for each in speeds),
+        statistics.median(each.cpu_ms for each in speeds),
+        statistics.median(each.as_command for each in speeds),
     )
 
 
@@ -186,22 +202,24 @@ def _arguments() -> argparse.Namespace:
 
 
 def speed_of_ours(what: str, folder: Path, port: int, count: int) -> Speed:
-    """Speed of `mtf fetch` or the crawl, which write into the folder of that name."""
+    """Speed of `mtf fetch`, as a function or as a command, or of the crawl; each writes into the folder `what`."""
     urls = folder / "our-urls.txt"
     urls.write_text("".join(f"{address(number)}\n" for number in range(count)))
     script = folder / "ours.py"
     script.write_text(OURS)
     command = [sys.executable, script, Path(__file__).parent, what, urls, folder / what]
     command += [port, count, REQUESTS, SHARD_SIZE]
+    begin = time.monotonic()
     run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    whole_s = time.monotonic() - begin
     if run.returncode or f"stored {count}" not in run.stdout:
         raise SystemExit(f"{what} failed:\n{run.stdout}{run.stderr[-2000:]}")
-    return _speed(run.stdout, count)
+    return _speed(run.stdout, count, whole_s)
 
 
-def _speed(output: str, count: int) -> Speed:
+def _speed(output: str, count: int, whole_s: float) -> Speed:
     seconds, cpu_s = (float(word) for word in output.rpartition("seconds ")[2].split()[:2])
-    return Speed(count / seconds, 1000 * cpu_s / count)
+    return Speed(count / seconds, 1000 * cpu_s / count, count / whole_s)
 
 
 def compared(ours: Path, rival: Path, count: int) -> str:
@@ -313,10 +331,12 @@ def speed_of_rival(folder: Path, port: int, count: int, python: Path) -> Speed:
     script = folder / "rival.py"
     script.write_text(RIVAL)
     command = [python, script, urls, folder / "rival", str(SHARD_SIZE)]
+    begin = time.monotonic()
     run = subprocess.run(command, capture_output=True, text=True, check=False)
+    whole_s = time.monotonic() - begin
     if run.returncode:
         raise SystemExit(f"img2dataset failed:\n{run.stderr[-2000:]}")
-    return _speed(run.stdout, count)
+    return _speed(run.stdout, count, whole_s)
 
 
 if __name__ == "__main__":
