@@ -293,6 +293,38 @@ def test_the_command_shows_rates_within_and_across_groups_with_intervals_and_all
     )
 
 
+def columns_of(table: str) -> list[str]:
+    """Headings of a table that rich drew, each on one line."""
+    lines = [line.strip("┃").split("┃") for line in table.splitlines() if line.startswith("┃")]
+    return [" ".join(" ".join(parts).split()) for parts in zip(*lines, strict=True)]
+
+
+@pytest.mark.parametrize(("width", "names_are_columns"), [(80, False), (160, True)])
+def test_on_a_terminal_of_80_columns_every_heading_is_whole_and_a_wide_matrix_is_a_list(
+    table, sample_params, width, names_are_columns
+) -> None:
+    races = ["Black", "White", "East Asian", "Latino_Hispanic", "Middle Eastern", "Southeast Asian"]
+    settings = sample_params.model_dump(mode="json", exclude_none=True)
+    settings["fairness"] = {"min_people": 2}
+    settings["tasks"]["race"]["labels"] = races
+    (table.parent / "params.yaml").write_text(yaml.safe_dump(settings))
+    people = [f"person-{number:02}" for number in range(80)]
+    columns = {"race": (races * 14)[:80], "gender": ["Males", "Females"] * 40, "age": ["Young"] * 40 + ["Old"] * 40}
+    (table.parent / "data").mkdir()
+    pl.DataFrame({"identity": people, "name": people, **columns}).write_csv(table.parent / "data/roster.csv")
+    done = CliRunner().invoke(app, ["verify", "made.parquet", "--fmr", "0.1"], env={"COLUMNS": str(width)})
+    assert done.exit_code == 0, (done.output, done.exception)
+    shown = done.output
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines() if line[0] in "┏┃│")
+    assert "…" not in shown
+    headings = [columns_of(each) for each in shown.split("└")]
+    assert ["FMR wanted", "FDR", "GARBE", "Rate", "Worst case", "Max / min", "Max / geometric mean", "Gini",
+            "Worst group"] in headings  # fmt: skip
+    assert (["race", *sorted(races)] in headings) == names_are_columns
+    assert ("FMR across groups by race, 0.1 wanted" in shown) == names_are_columns
+    assert ["Group", "Other group", "FMR, 0.1 wanted"] in headings
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,9 +15,13 @@ from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mtf.report.report_page import PageTable
 
 Figures = Mapping[str, Any]
+WIDER_THAN_ANY_TABLE = 100_000
+"""Width in characters."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,13 +65,13 @@ def add_to(app: typer.Typer) -> None:
             print(f"  too few people for a threshold at an FMR of {', '.join(f'{fmr:g}' for fmr in few)}")
         if acquire := found["failure_to_acquire"]:
             print(f"  pictures without a vector (failure to acquire): {_share(acquire, 'share', ('low', 'high'))}")
-        for table in _tables(found):
+        for table in _tables(found, terminal):
             terminal.print(table)
         print(f"  figures: {workspace.relative(verification.figures_path(workspace, found['name']))}")
         print("  curves: `dvc plots show`")
 
 
-def _tables(found: Figures) -> Iterator[Table]:
+def _tables(found: Figures, terminal: Console) -> Iterator[Table]:
     from mtf.report import verification_tables
 
     table = Table("FMR wanted", _right("threshold"), _right("FMR"), _right("FNMR"))
@@ -82,36 +87,55 @@ def _tables(found: Figures) -> Iterator[Table]:
             for name, row in few:
                 lines.add_row(name, f"{row['people']:,}", f"it takes {row['more_people']:,} more people")
             yield lines
-        named = (*verification_tables.across(grouping, part), *verification_tables.differences(grouping, part))
-        yield from (_of_page(title, table) for title, table in named)
+        yield from _across(grouping, part, terminal)
+        yield from (_of_page(*named) for named in verification_tables.differences(grouping, part))
+
+
+def _across(grouping: str, part: Figures, terminal: Console) -> list[Table]:
+    """Tables of `verification_tables.across`: a list of pairs where a matrix is wider than the terminal."""
+    from mtf.report import verification_tables
+
+    tables = [_of_page(*named) for named in verification_tables.across(grouping, part)]
+    unbounded = terminal.options.update_width(WIDER_THAN_ANY_TABLE)
+    if all(terminal.measure(table, options=unbounded).maximum <= terminal.width for table in tables):
+        return tables
+    return [_of_page(*named) for named in verification_tables.across(grouping, part, matrix_groups=0)]
 
 
 def _grouping(grouping: str, said: Figures) -> Table:
-    table = Table(
-        grouping, _right("people"), _right("no vector"), "FMR wanted", _right("FMR"),
-        _right("FNMR"),
-    )  # fmt: skip
+    from mtf.report.report_page import PageTable
+
+    rows = []
     for name, row in said.items():
         acquire = row["failure_to_acquire"]
         shown = [name, f"{row['people']:,}", f"{100 * acquire['share']:.2f} %" if acquire else ""]
         for fmr, rates in row["at"].items():
-            table.add_row(*shown, fmr, _rate(rates, "fmr"), _rate(rates, "fnmr"))
+            rows.append([*shown, fmr, _rate(rates, "fmr"), _rate(rates, "fnmr")])
             shown = ["", "", ""]
-    return table
+    return _of_page(None, PageTable([grouping, "people", "no vector", "FMR wanted", "FMR", "FNMR"], rows, numeric=5))
 
 
 def _right(name: str) -> Column:
     return Column(name, justify="right")
 
 
-def _of_page(title: str, table: PageTable) -> Table:
+def _of_page(title: str | None, table: PageTable) -> Table:
     left = len(table.header) - table.numeric
-    columns = [*map(Column, table.header[:left]), *map(_right, table.header[left:])]
-    shown = Table(*columns, title=title, title_justify="left")
-    for row in table.rows:
-        # An interval stands below its rate: a matrix of seven groups is then some 100 characters wide.
-        shown.add_row(*row[:left], *(cell.replace(" (", "\n(") for cell in row[left:]))
+    # An interval stands below its rate: a matrix of seven groups is then some 100 characters wide.
+    rows = [[*row[:left], *(cell.replace(" (", "\n(") for cell in row[left:])] for row in table.rows]
+    shown = Table(title=title, title_justify="left")
+    for number, heading in enumerate(table.header):
+        lines = [line for row in rows for line in row[number].splitlines()]
+        shown.add_column(_wrapped(heading, lines), justify="left" if number < left else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
     return shown
+
+
+def _wrapped(heading: str, lines: Sequence[str]) -> str:
+    """Heading in lines no longer than its longest word or the longest line below it, so that it widens no column."""
+    width = max(map(len, (*heading.split(), *lines)))
+    return textwrap.fill(heading, width, break_on_hyphens=False)
 
 
 def _rate(row: Figures, kind: str) -> str:

@@ -37,18 +37,18 @@ def verified(found: Mapping[str, Figures]) -> Iterator[Named]:
                 yield f"Verification, {name}: {title}", table
 
 
-def across(grouping: str, part: Figures) -> Iterator[Named]:
+def across(grouping: str, part: Figures, *, matrix_groups: int = MATRIX_GROUPS) -> Iterator[Named]:
     """Tables of the FMR within and across groups, with intervals: a matrix for each FMR that a threshold was set for.
 
-    grouping, part: attribute or attributes, and their figures. Of more than MATRIX_GROUPS groups, one table with a row
-    for each pair. Nothing for fewer than two groups with figures.
+    grouping, part: attribute or attributes, and their figures. Of more than `matrix_groups` groups, one table with a
+    row for each pair. Nothing for fewer than two groups with figures.
     """
     large = [group for group, row in part["groups"].items() if "at" in row]
     if len(large) < 2:
         return
     found = _pairs(part, large)
     fmrs = list(part["groups"][large[0]]["at"])
-    if len(large) > MATRIX_GROUPS:
+    if len(large) > matrix_groups:
         rows = [[*pair, *(_rate(by_fmr[fmr], "fmr") for fmr in fmrs)] for pair, by_fmr in found.items()]
         columns = ["Group", "Other group", *(f"FMR, {fmr} wanted" for fmr in fmrs)]
         yield f"FMR across groups by {grouping}", PageTable(columns, rows, numeric=len(fmrs))
@@ -74,10 +74,10 @@ def differences(grouping: str, part: Figures) -> Iterator[Named]:
     """Table of the measures of `differentials`, a row for each kind of error at each FMR."""
     if rows := list(_differentials(part)):
         columns = [
-            *("FMR wanted", "FDR", "GARBE", "Rate", "Worst case", "Max/min", "Max/geometric mean", "Gini"),
+            *("FMR wanted", "FDR", "GARBE", "Rate", "Worst case", "Max / min", "Max / geometric mean", "Gini"),
             "Worst group",
         ]
-        yield f"differences by {grouping}", PageTable(columns, rows)
+        yield f"differences by {grouping}", PageTable(columns, rows, numeric=0)
 
 
 def _groups(part: Figures) -> Iterator[list[str]]:
