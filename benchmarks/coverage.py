@@ -29,7 +29,6 @@ from mtf.config import Fairness
 from mtf.core import clustered_share
 from mtf.evaluation import cluster_bootstrap, fairness, group_tests
 from mtf.evaluation.groups import Group
-from mtf.evaluation.rate_intervals import wilson
 
 Counts = Callable[[np.random.Generator, int, int], np.ndarray]
 """Numbers of pictures of so many people, from the usual number of pictures of one."""
@@ -99,7 +98,10 @@ def covered(
             groups = [counts(rng, people, pictures) for _ in range(min(AT_ONCE, draws - start))]
             groups = [(answers(rng, people, cases, share, correlation), cases) for cases in groups]
             closed = [clustered_share.interval(*group) for group in groups]
-            plain = [wilson(float(right.sum() / cases.sum()), float(cases.sum()), 1.96) for right, cases in groups]
+            plain = [
+                clustered_share.wilson(float(right.sum() / cases.sum()), float(cases.sum()), 1.96)
+                for right, cases in groups
+            ]
             for number, found in enumerate((closed, bootstraps(rng, groups, closed), plain)):
                 hits[number] += sum(low <= share <= high for low, high in found)
     return tuple(hits / (draws * len(ACCURACIES)))

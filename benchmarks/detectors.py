@@ -25,7 +25,6 @@ import tarfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from math import sqrt
 from typing import NamedTuple
 
 import cv2
@@ -35,10 +34,13 @@ import numpy as np
 import crawled_project
 from mtf import config
 from mtf.config import Crop
+from mtf.core import clustered_share
 from mtf.faces import decoding, detectors, opencv
 from mtf.faces.detectors import Detector
 
 MAX_PIXELS = 10**8
+# Of the normal distribution, for intervals of 95 %.
+QUANTILE = 1.96
 TILE_ROW_SHARE, TILES_A_ROW, CORNER_SHARE = 0.8, 5, 0.2
 
 
@@ -112,14 +114,6 @@ def groups_of_fairface() -> dict[str, dict[str, str]]:
         return {row["file"]: {"race": row["race"], "gender": row["gender"]} for row in csv.DictReader(file)}
 
 
-def wilson(found: int, total: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson, 1927)."""
-    z = 1.96
-    middle = (found + z * z / 2) / (total + z * z)
-    half = z / (total + z * z) * sqrt(found * (total - found) / total + z * z / 4)
-    return middle - half, middle + half
-
-
 def show_groups(result: Run) -> None:
     labels = groups_of_fairface()
     for column in ("race", "gender"):
@@ -128,7 +122,7 @@ def show_groups(result: Run) -> None:
             counts[labels[name][column]].append(boxes > 0)
         shares = {group: sum(hits) / len(hits) for group, hits in sorted(counts.items())}
         for group, share in shares.items():
-            low, high = wilson(sum(counts[group]), len(counts[group]))
+            low, high = clustered_share.wilson(share, len(counts[group]), QUANTILE)
             print(f"    {group:18}{share:8.2%}  [{low:.2%}, {high:.2%}]  of {len(counts[group])}")
         print(f"    {column}: difference {100 * (max(shares.values()) - min(shares.values())):.2f} points")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, t
 
-from mtf.core.clustered_share import MIN_CLUSTERS, difference, interval
+from mtf.core.clustered_share import MIN_CLUSTERS, difference, interval, wilson
 
 
 def simulated(rng: np.random.Generator, people: int, share: float, correlation: float) -> tuple[np.ndarray, np.ndarray]:
@@ -90,6 +90,13 @@ def test_if_all_agree_people_with_few_pictures_count_less() -> None:
 def test_single_pictures_give_wilsons_interval(hits: int, cases: int, low: float, high: float) -> None:
     found = interval([1] * hits + [0] * (cases - hits), [1] * cases, min_clusters=2)
     assert found == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize("cases", [1, 7, 250.5, 1e9])
+def test_where_all_cases_agree_the_share_itself_is_an_end(cases: float) -> None:
+    none, every = wilson(0.0, cases, 1.96), wilson(1.0, cases, 1.96)
+    assert (none[0], every[1]) == (0, 1)
+    assert 0 < none[1] == pytest.approx(1 - every[0])
 
 
 # Newcombe, Interval estimation for the difference between independent proportions (1998), Table II, method 10.

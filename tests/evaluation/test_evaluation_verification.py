@@ -19,7 +19,6 @@ from mtf.core import clustered_share
 from mtf.core.errors import BadInput
 from mtf.evaluation import verification_figures
 from mtf.evaluation.differentials import differentials, discrepancy, gini
-from mtf.evaluation.rate_intervals import wilson
 from mtf.evaluation.verification import Distribution, Matches, Vectors, edge_of, matches_at, reachable
 from mtf.evaluation.verification_figures import Settings, Subjects, halves
 from mtf.project import verify
@@ -135,7 +134,7 @@ def test_if_all_matches_are_those_of_one_person_the_interval_is_as_wide_as_witho
     matches[0, 1:] = matches[1:, 0] = 1
     pairs = np.ones((40, 40), int)
     low, high = Matches(matches, pairs).fmr_interval(np.arange(40), min_people=30)
-    assert (low, high) == pytest.approx(wilson(0.05, 20, t.ppf(0.975, 39)))
+    assert (low, high) == pytest.approx(clustered_share.wilson(0.05, 20, t.ppf(0.975, 39)))
 
 
 def test_the_interval_of_the_fmr_covers_the_truth_about_19_times_in_20() -> None:

@@ -41,9 +41,9 @@ def interval(
     share = float(hits.sum() / total)
     tail = (1 - confidence) / 2
     if total == clusters:
-        return _wilson(share, total, float(-ndtri(tail)))
+        return wilson(share, total, float(-ndtri(tail)))
     effective, freedom = _effective_cases(hits, cases, share)
-    return _wilson(share, effective, float(-stdtrit(freedom, tail)))
+    return wilson(share, effective, float(-stdtrit(freedom, tail)))
 
 
 def difference(
@@ -70,7 +70,11 @@ def difference(
     return max(gap - below, -1.0), min(gap + above, 1.0)
 
 
-def _wilson(share: float, cases: float, quantile: float) -> tuple[float, float]:
+def wilson(share: float, cases: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval of a share of so many independent cases, which need not be a whole number.
+
+    quantile: of the normal distribution, or of Student's t where the number of cases is estimated.
+    """
     square = quantile**2
     centre = (share + square / (2 * cases)) / (1 + square / cases)
     half = quantile / (1 + square / cases) * float(np.sqrt(share * (1 - share) / cases + square / (4 * cases**2)))

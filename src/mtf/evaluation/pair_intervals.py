@@ -13,7 +13,6 @@ from scipy.stats import t
 
 from mtf.core import clustered_share
 from mtf.evaluation.jackknife import variance_and_freedom
-from mtf.evaluation.rate_intervals import wilson
 
 LEVEL = 0.05
 MIN_MATCHES = 5
@@ -82,7 +81,8 @@ def at_most(matches: np.ndarray, pairs: np.ndarray, *, within: bool) -> tuple[fl
     """
     people = min(pairs.shape)
     quantile = float(t.ppf(1 - LEVEL / 2, max(people - 1, 1)))
-    return wilson(float(matches.sum() / pairs.sum()), max(people // 2, 1) if within else people, quantile)
+    cases = max(people // 2, 1) if within else people
+    return clustered_share.wilson(float(matches.sum() / pairs.sum()), cases, quantile)
 
 
 def _jackknife(matches: np.ndarray, pairs: np.ndarray, *, within: bool) -> tuple[float, float]:

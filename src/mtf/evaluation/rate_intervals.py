@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import rankdata, t
 
+from mtf.core import clustered_share
 from mtf.evaluation.group_rates import BINS, DIGITS, ORDERED, RATES, Answers, Rates
 from mtf.evaluation.jackknife import variance_and_freedom
 
@@ -45,7 +46,7 @@ def intervals(answers: Answers, people: np.ndarray, found: Mapping[str, float | 
     ends: Rates = {}
     groups = _People(people)
     rarest = groups.of_rarest_label(answers.targets)
-    for name, without in without_each_person(answers, people).items():
+    for name, without in _without_each(answers, groups).items():
         value = found.get(name)
         if value is None:
             continue
@@ -66,7 +67,7 @@ def intervals(answers: Answers, people: np.ndarray, found: Mapping[str, float | 
             else:  # all people agree
                 cases = min(groups.of_equal_weight, rarest if name in OVER_LABELS else np.inf)
                 freedom = max(cases - 1, 1)
-            low, high = wilson(value, cases, float(t.ppf(1 - LEVEL / 2, freedom)))
+            low, high = clustered_share.wilson(value, cases, float(t.ppf(1 - LEVEL / 2, freedom)))
         ends[f"{name}_low"], ends[f"{name}_high"] = round(low, DIGITS), round(high, DIGITS)
     return ends
 
@@ -78,7 +79,10 @@ def without_each_person(answers: Answers, people: np.ndarray) -> dict[str, np.nd
 
     With fewer than MIN_PEOPLE_OF_LABEL people there is none, and if a label has fewer, none that is a mean over labels.
     """
-    groups = _People(people)
+    return _without_each(answers, _People(people))
+
+
+def _without_each(answers: Answers, groups: _People) -> dict[str, np.ndarray]:
     if len(groups.pictures) < MIN_PEOPLE_OF_LABEL:
         return {}
     found = _of_pictures(answers, groups)
@@ -197,11 +201,3 @@ def _calibration(confidence: np.ndarray, right: np.ndarray, people: _People) -> 
     distances = people.table(bins, BINS, confidence[rows].astype(float) - right[rows], rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.abs(_without(distances)).sum(axis=1) / _without(people.sums(np.ones(len(rows)), rows))
-
-
-def wilson(share: float, cases: float, quantile: float) -> tuple[float, float]:
-    """Wilson's interval of a share of so many independent cases, which need not be a whole number."""
-    square = quantile**2
-    centre = (share + square / (2 * cases)) / (1 + square / cases)
-    half = quantile / (1 + square / cases) * float(np.sqrt(share * (1 - share) / cases + square / (4 * cases**2)))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
