@@ -1,4 +1,4 @@
-"""Loading of a project into a review session: reads the tables and the ledger, writes nothing."""
+"""Loading of a project into a review session: reads the tables and the ledger, writes no more than `KEPT_CODE`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import PARAMETERS
+from mtf.core.kept_code_digests import kept_code_digest
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
 from mtf.faces.embeddings import distinguishes_people
@@ -31,6 +32,8 @@ from mtf.schemas import FACE
 
 # Named, not imported: the engine knows nothing of FiftyOne.
 SAMPLES_CODE = "mtf.review_app.fiftyone.sample_updates"
+# Digests of the code that the samples follow from, in build/room.
+KEPT_CODE = "code.json"
 # Tables that the samples are built from.
 TABLES = (
     ("crop", "faces"),
@@ -187,8 +190,13 @@ def samples_made_from(workspace: ProjectPaths, reviewer: str, *, joint: bool) ->
     files = [*made, *people, *sorted(workspace.review.rglob("*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
     # Parameters come from their file, their defaults from the code.
-    code = [__name__, SAMPLES_CODE, PARAMETERS]
-    return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=code)
+    code = digest_of_code(workspace, __name__, SAMPLES_CODE, PARAMETERS)
+    return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code)
+
+
+def digest_of_code(workspace: ProjectPaths, *roots: str) -> str:
+    """`code_digest` of modules, kept in the project's room."""
+    return kept_code_digest(*roots, file=workspace.stage("room") / KEPT_CODE)
 
 
 def session_of(

@@ -27,7 +27,15 @@ from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look_session import LastLookSession
-from mtf.review_app.engine.loading import Reading, certification_session, load_certification, read, session_of
+from mtf.review_app.engine.loading import (
+    Reading,
+    certification_session,
+    digest_of_code,
+    load_certification,
+    read,
+    session_of,
+)
+from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import live_session, sample_updates, samples
 from mtf.review_app.fiftyone.request_guard import LOOPBACK, guarded, without_media
@@ -36,6 +44,7 @@ from mtf.review_app.processes.closing import dataset_name
 from mtf.review_app.review_lock import certification_of
 
 if TYPE_CHECKING:
+    import fiftyone as fo
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -99,7 +108,7 @@ def build(
         )
         page = session.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
-    collection = _brought_up_to_date(name, reading, session)
+    collection = _brought_up_to_date(workspace, name, reading, session)
     live = live_session.LiveSession(reading.review_data, reading.pictures, session, name, collection, reading.renewed)
     live.show_page(page)
     return live
@@ -116,7 +125,7 @@ def build_certification(workspace: ProjectPaths, params: parameters.Params, revi
         session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
         page = session.page()
     name = dataset_name(params.project.name, certification_of(reviewer), joint=False)
-    dataset = samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column)
+    dataset = _opened(workspace, name, review_data)
     rows = sample_updates.sample_rows(session, review_data, dataset=name)
     samples.synchronise(dataset, rows, progress=_progress_bar(reviewer))
     dataset.save()
@@ -140,11 +149,11 @@ def _fiftyone_imported() -> Generator[None]:
         importing.join()
 
 
-def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> Any:
+def _brought_up_to_date(workspace: ProjectPaths, name: str, reading: Reading, session: ReviewSession) -> Any:
     """MongoDB collection of the reviewer's data set, with samples that match the session."""
     began = time.monotonic()
     review_data = reading.review_data
-    dataset = samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column)
+    dataset = _opened(workspace, name, review_data)
     is_told = dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news()
     if is_told and samples.is_untouched(dataset, review_data.real.faces.height):
         samples.without_pages(dataset)
@@ -158,6 +167,11 @@ def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> 
     took_s = time.monotonic() - began
     print(f"  {session.reviewer}: {review_data.real.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
     return dataset._sample_collection
+
+
+def _opened(workspace: ProjectPaths, name: str, review_data: ReviewData) -> fo.Dataset:
+    code = digest_of_code(workspace, samples.__name__)
+    return samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column, code=code)
 
 
 def _progress_bar(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:

@@ -177,8 +177,10 @@ def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, An
         }
 
 
-def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None) -> fo.Dataset:
+def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None, code: str) -> fo.Dataset:
     """Data set of that name with its fields, saved views and sidebar; created if it does not exist.
+
+    code: digest of this module's code. If it or the labels changed, the data set is created anew.
 
     The fields are read-only in FiftyOne's interface, since its edits would not be in the ledger.
     """
@@ -186,7 +188,7 @@ def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None) ->
 
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
-        if dataset.info.get("layout") == _layout(labels, age_column):
+        if dataset.info.get("layout") == _layout(labels, age_column, code):
             repair_count(dataset._sample_collection)
             return dataset
         dataset.delete()
@@ -201,7 +203,7 @@ def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None) ->
         dataset.create_index([("rank", 1), (age_column, 1)])
     _arrange(dataset, labels)
     _save_views(dataset, age_column)
-    dataset.info["layout"] = _layout(labels, age_column)
+    dataset.info["layout"] = _layout(labels, age_column, code)
     dataset.save()
     return dataset
 
@@ -220,10 +222,10 @@ def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
     return [*named, *((name, fo.BooleanField) for name in FLAGS), ("digest", fo.StringField)]
 
 
-def _layout(labels: Sequence[str], age_column: str | None) -> str:
-    """Digest of the fields, sidebar and saved views; the data set is created anew if it changes."""
+def _layout(labels: Sequence[str], age_column: str | None, code: str) -> str:
+    """Digest of the fields, sidebar and saved views."""
     steps = [(str(step), funnel_steps.heading_of(step)) for step in funnel_steps.reviewed()]
-    return fingerprint(list(labels), age_column, steps, code=[__name__])
+    return fingerprint(list(labels), age_column, steps, code)
 
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
