@@ -74,6 +74,19 @@ class Driver:
             self._process.wait()
             self._output.close()
 
+    def output_after(self, event: Callable[[], bool], action: Callable[[], object], *, what: str) -> tuple[int, str]:
+        """Do `action` once `event` is true; exit status and output at the end. Fails as `wait_for`."""
+        try:
+            wait_for(event, what=what, ended=self._ended)
+            action()
+            status = self._process.wait(WAIT_S)
+            self._output.seek(0)
+            return status, self._output.read()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._output.close()
+
     def _ended(self) -> str | None:
         if self._process.poll() is None:
             return None

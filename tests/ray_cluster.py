@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partialmethod
@@ -43,26 +43,28 @@ class HeldUploads:
         self._free = after
         self._lock = threading.Lock()
         self._is_open = threading.Event()
-        self._are_lost = False
+        self._lost: set[str] = set()
 
     def pass_on(self, key: str) -> None:
         """Wait until the upload may go on. Raises ConnectionAbortedError for one that is lost."""
         with self._lock:
-            is_held = self._free <= 0
+            is_held = self._free <= 0 and not self._is_open.is_set()
             self._free -= 1
-        if is_held:
-            self.keys.add(key)
-            if not self._is_open.wait(HELD_S) or self._are_lost:
-                raise ConnectionAbortedError(key)
+            if is_held:
+                self.keys.add(key)
+        if is_held and (not self._is_open.wait(HELD_S) or key in self._lost):
+            raise ConnectionAbortedError(key)
 
     def release(self) -> None:
         """Let all uploads go on, later ones too."""
         self._is_open.set()
 
-    def lose(self) -> None:
-        """Fail those that wait: nothing of them is stored."""
-        self._are_lost = not self._is_open.is_set()
-        self._is_open.set()
+    def lose(self, keys: Collection[str] | None = None) -> None:
+        """Fail those that wait, or those of `keys` alone, and let the others go on: nothing of them is stored."""
+        with self._lock:
+            if not self._is_open.is_set():
+                self._lost = set(self.keys if keys is None else keys)
+            self._is_open.set()
 
 
 @dataclass
@@ -106,12 +108,15 @@ class RayCluster:
         ]
 
     @contextmanager
-    def holding(self, folder: str, *, after: int = 0) -> Generator[HeldUploads]:
-        """Uploads of files in a folder of the storage wait while the block runs, except the first `after`."""
+    def holding(self, folder: str, *, ending: str = "", after: int = 0) -> Generator[HeldUploads]:
+        """Uploads of files in a folder of the storage wait while the block runs, except the first `after`.
+
+        ending: end of the names of those that wait.
+        """
         held, put = HeldUploads(after), S3Backend.put_object
 
         def put_held(backend: S3Backend, bucket: str, key: str, *arguments: Any, **options: Any) -> Any:
-            if f"{folder}/" in key:
+            if f"{folder}/" in key and key.endswith(ending):
                 held.pass_on(key)
             return put(backend, bucket, key, *arguments, **options)
 

@@ -13,20 +13,27 @@ import pyarrow.parquet as pq
 import pytest
 
 import ray_cluster
+from fetch_web import PICTURES
 from host_log import HostLog, serving
 from interrupted_runs import Driver, meanwhile
 from mtf.config import Compute
 from mtf.core import parallel_map
 from mtf.core.cluster_tasks import scratch_folder
 from mtf.core.errors import BadInput, MtfError
+from mtf.crawl import recorded_web
+from mtf.crawl.ray_workers import Switchboard
 from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, cluster
 from mtf.fetch.target import Target
 
-pytestmark = [pytest.mark.ray, pytest.mark.lengthy(60)]
+pytestmark = [pytest.mark.ray, pytest.mark.lengthy(90)]
 
 URLS = [f"http://host-{number % 4}.example/{number % 6}.jpg" for number in range(100)]
 MACHINES = 2
+SHARDS = 12
+"""More than the workers of both machines have in work at a time, so that each machine gets some."""
+COORDINATOR = f"ray::{Switchboard.__name__}"
+"""In the name of its process."""
 FREE, HELD = 2, 6
 """Shards of a host that answers at once, and of one that answers only when the test says so."""
 
@@ -52,6 +59,11 @@ def names(folder: Path) -> list[str]:
     """Files of a folder of shards, without the lock."""
     files = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return sorted(name for name in files if name != f"{fetching.RUN_FOLDER}/{fetching.LOCK}")
+
+
+def shard_of(key: str) -> int:
+    """Number of the shard to which the stats `key` belong."""
+    return int(Path(key).name.partition("_")[0])
 
 
 def download(address: str, to: Path) -> Path:
@@ -150,3 +162,82 @@ def test_nothing_is_lost_or_double_when_the_driver_a_worker_and_a_machine_die(
     assert rows(folder) == rows(local.folder)
     assert pictures(folder) == pictures(local.folder)
     assert names(folder) == names(local.folder)
+
+
+def test_shards_on_s3_are_whole_when_a_machine_dies_between_their_files(
+    options: Callable[..., FetchOptions], log: HostLog, tmp_path: Path
+) -> None:
+    """Each shard has a host of its own, so that the log says which machine fetched it."""
+    urls = [f"http://shard-{number}.example/{picture}.jpg" for number in range(SHARDS) for picture in range(6)]
+    pq.write_table(pa.table({"url": urls}), tmp_path / "list.parquet")
+    local, address = options("list.parquet", shard_size=6), "s3://cluster/machine-dies"
+    on_s3 = replace(local, folder=tmp_path / "none", target=Target(address))
+
+    def fetched_by(number: int) -> set[int]:
+        return {each.process for each in log.asked if each.host == f"shard-{number}.example"}
+
+    with ray_cluster.start() as there, serving(log):
+        there.grow(MACHINES)
+        with there.holding("machine-dies", ending="_stats.json") as held:
+
+            def waiting() -> dict[int, list[int]]:
+                """`id` of a node → shards of its that lack their stats alone."""
+                found: dict[int, list[int]] = {}
+                for number in sorted(map(shard_of, set(held.keys))):
+                    (process,) = fetched_by(number)
+                    found.setdefault(there.node_of(process), []).append(number)
+                return found
+
+            half: list[int] = []
+
+            def kill() -> None:
+                lost = there.nodes[-1]
+                half.extend(waiting()[id(lost)])
+                stored = {Path(key).name for key in there.stored()}
+                assert {f"{number:05d}.{suffix}" for number in half for suffix in ("tar", "parquet")} <= stored
+                there.kill(lost)
+                held.lose([key for key in set(held.keys) if shard_of(key) in half])
+
+            with meanwhile(lambda: len(waiting()) == MACHINES, kill, what="a shard of each machine without its stats"):
+                compute = Compute(engine="ray", address=there.address)
+                report = fetching.run(on_s3, cluster=compute, web=log.hosts)
+        assert half
+        assert all(len(fetched_by(number)) == MACHINES for number in half), "the other machine fetched them again"
+        on_s3_now = download(address, tmp_path / "on-s3")
+        fetching.run(local, processes=1, web=log.hosts)
+    assert (report.shards, report.kept, report.successes) == (SHARDS, 0, len(urls))
+    assert rows(on_s3_now) == rows(local.folder)
+    assert pictures(on_s3_now) == pictures(local.folder)
+    assert names(on_s3_now) == names(local.folder)
+
+
+def test_the_death_of_the_coordinator_is_one_line_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    urls = [f"http://host-{number}.example/{picture}.jpg" for number in range(4) for picture in range(5)]
+    pq.write_table(pa.table({"url": urls}), tmp_path / "list.parquet")
+    jpeg = {"Content-Type": "image/jpeg"}
+    recorded_web.write(
+        tmp_path / "web",
+        [recorded_web.Response(url, 200, jpeg, PICTURES[number % 6]) for number, url in enumerate(urls)],
+    )
+    with ray_cluster.start() as there:
+        command = ["fetch", "list.parquet", "--to", "s3://cluster/coordinator", "--ray", there.address, "--web", "web"]
+        command += ["--shard-size", "10", "--host-delay", "0", "--timeout", "300"]
+
+        def kill_coordinator() -> None:
+            (coordinator,) = (each for each in there.workers() if COORDINATOR in "".join(each.cmdline()))
+            coordinator.kill()
+
+        with there.holding("coordinator", ending="_stats.json") as held:
+            driver = Driver.of(*command, cwd=tmp_path)
+            status, output = driver.output_after(
+                lambda: bool(held.keys), kill_coordinator, what="a shard without its stats"
+            )
+        assert status == 2, output
+        line = "mtf: the coordinator of the workers, on the driver's machine, died; run the command again"
+        assert line in output.splitlines()
+        assert "Traceback" not in output
+        again = Driver.of(*command, cwd=tmp_path)
+        status, output = again.output_after(lambda: True, lambda: None, what="the second run")
+    assert status == 0
+    assert "20 addresses in 2 shards" in output
+    assert "20 pictures" in output
