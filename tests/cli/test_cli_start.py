@@ -28,3 +28,7 @@ def test_help_loads_none_of_the_heavy_libraries() -> None:
 
 def test_a_process_of_a_fetch_starts_without_the_contracts_of_tables() -> None:
     assert {"pandas", "pandera"}.isdisjoint(loaded_by("mtf.fetch.shard_fetcher", "mtf.crawl.work"))
+
+
+def test_the_process_that_hands_out_shards_starts_without_what_fetches_them() -> None:
+    assert {"aiohttp", "cv2", "PIL", "mtf.crawl.collector"}.isdisjoint(loaded_by("mtf.fetch.fetching"))

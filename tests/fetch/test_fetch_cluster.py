@@ -18,8 +18,8 @@ from host_log import HostLog, serving
 from interrupted_runs import Driver, meanwhile
 from mtf.config import Compute
 from mtf.core import parallel_map
-from mtf.core.cluster_tasks import scratch_folder
 from mtf.core.errors import BadInput, MtfError
+from mtf.core.scratch_folder import scratch_folder
 from mtf.crawl import recorded_web
 from mtf.crawl.ray_workers import Switchboard
 from mtf.fetch import fetching

@@ -12,28 +12,22 @@ replaced there is put or made again. Without a storage, all machines see the pro
 from __future__ import annotations
 
 import asyncio
-import atexit
 import logging
 import os
-import re
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import psutil
 
 from mtf.core import cluster_storage, extras
 from mtf.core.cluster_storage import ClusterStorage, DamagedCopy
 from mtf.core.errors import MtfError, shortened
 from mtf.core.import_closure import package_digest
 from mtf.core.job_files import JobFiles, relocated
+from mtf.core.scratch_folder import scratch_folder
 
 if TYPE_CHECKING:
     from mtf.config import Compute
@@ -271,21 +265,6 @@ def keep(storage: ClusterStorage, name: str, sha256: str, folder: Path) -> None:
     if _kept.get(name) != sha256:
         storage.get(name, sha256, folder / name)
         _kept[name] = sha256
-
-
-_SCRATCH = re.compile(r"mtf-worker-(\d+)-")
-
-
-@cache
-def scratch_folder() -> Path:
-    """Folder of this worker for the files of its jobs. Those of killed workers are removed."""
-    for left in Path(tempfile.gettempdir()).glob("mtf-worker-*"):
-        named = _SCRATCH.match(left.name)
-        if named and not psutil.pid_exists(int(named[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"mtf-worker-{os.getpid()}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _one_line(error: BaseException) -> str:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from mtf.core import cluster_storage
 from mtf.core.cluster_storage import ClusterStorage, DamagedCopy
-from mtf.core.cluster_tasks import RETRIES, keep, scratch_folder
+from mtf.core.cluster_tasks import RETRIES, keep
 from mtf.core.errors import MtfError
 from mtf.core.hashing import file_digest
 from mtf.core.job_files import relocated
+from mtf.core.scratch_folder import scratch_folder
 from mtf.crawl import crawler, ray_workers
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl.crawl_job import CrawlItem, CrawlJob, CrawlReport, IdentityDone

@@ -23,11 +23,10 @@ from mtf.config import Crawl, Project
 from mtf.crawl import network_guard
 from mtf.crawl.content_encoding import BodyLimit, decoded, too_large
 from mtf.crawl.rate_limits import Pacing
+from mtf.crawl.robot_name import ROBOT
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
-ROBOT = "mtf"
-"""Name of this crawler in robots.txt."""
 MAX_REDIRECTS = 5
 _TRIES = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -13,7 +13,8 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from mtf.crawl import conditional
-from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
+from mtf.crawl.http_client import HttpAnswer, HttpFetcher
+from mtf.crawl.robot_name import ROBOT
 from mtf.crawl.signals_client import Headers, SignalsClient, header_source
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination

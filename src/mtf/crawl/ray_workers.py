@@ -17,9 +17,10 @@ from typing import Any
 
 from mtf.config import Compute
 from mtf.core import cluster_tasks
-from mtf.core.cluster_tasks import RETRIES, check_code, scratch_folder
+from mtf.core.cluster_tasks import RETRIES, check_code
 from mtf.core.errors import MtfError
 from mtf.core.import_closure import package_digest
+from mtf.core.scratch_folder import scratch_folder
 from mtf.crawl.spool import Spool
 from mtf.crawl.work import Coordinator, Replies, ToCoordinator, ToWorker, Work, Worker
 

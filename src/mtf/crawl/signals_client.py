@@ -22,7 +22,8 @@ from yarl import URL
 from mtf.core.hashing import fingerprint
 from mtf.crawl import site_files
 from mtf.crawl.host_leases import SharedDocuments
-from mtf.crawl.http_client import ROBOT, HttpFetcher, Permission, permit_all
+from mtf.crawl.http_client import HttpFetcher, Permission, permit_all
+from mtf.crawl.robot_name import ROBOT
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, tdmrep, usage_preferences
 from mtf.rights.signals.preferences import Answer, Preference, Signal, Use, located, opt_outs

@@ -12,21 +12,23 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtf.config import Compute
 from mtf.core import atomic_files, parallel_map
-from mtf.core.cluster_tasks import scratch_folder
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.file_lock import ProcessLock
 from mtf.core.hashing import file_digest
+from mtf.core.scratch_folder import scratch_folder
 from mtf.crawl import worker_processes
-from mtf.crawl.http_client import StandIn
 from mtf.crawl.work import Work
 from mtf.fetch import PRELOADED, shard_writers, url_list
+from mtf.fetch.fetch_work import SHARDS_AT_ONCE, FetchWork
 from mtf.fetch.options import FetchOptions
-from mtf.fetch.shard_fetcher import SHARDS_AT_ONCE, FetchWork
 from mtf.fetch.url_list import Shard, StoredShard
+
+if TYPE_CHECKING:
+    from mtf.crawl.http_client import StandIn
 
 RUN_FOLDER = "_fetch"
 """Folder beside the shards for the files of the whole run. img2dataset takes a JSON file beside them for a shard's."""

@@ -14,7 +14,7 @@ from mtf import __version__
 from mtf.config import Compute, Crawl, Licenses
 from mtf.config.messages import permitted
 from mtf.core.errors import BadInput, bad_value, listed
-from mtf.crawl.http_client import ROBOT
+from mtf.crawl.robot_name import ROBOT
 from mtf.fetch import sample_columns
 
 if TYPE_CHECKING:

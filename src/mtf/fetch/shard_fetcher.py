@@ -8,11 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mtf.core.cluster_tasks import scratch_folder
 from mtf.crawl.collector import Collector
 from mtf.crawl.crawl_context import CrawlContext
 from mtf.crawl.fetch_results import Fetch
@@ -29,8 +28,6 @@ from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
 
-SHARDS_AT_ONCE = 2
-"""Shards that a process fetches at a time: one may wait for a slow host."""
 SHARDS_ENDING = 2
 """Shards besides that wait for the disk."""
 STARTED_PER_SHARD = 1024
@@ -48,44 +45,32 @@ class ShardResult:
     stats: dict[str, object]
 
 
-@dataclass(frozen=True)
-class FetchWork:
-    """Work of the processes of one run.
+@asynccontextmanager
+async def opened(options: FetchOptions, web: StandIn | None, hosts: SharedHosts) -> AsyncGenerator[Do]:
+    """Function that fetches one shard; all of one process share its connections.
 
     web: replaces the live web if it is given.
-    own_folder: True if each process has a folder of its own for the shards in work.
     """
+    with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
+        async with HttpFetcher(options.crawl, user_agent=options.user_agent, web=web, pacing=hosts.pacing) as fetcher:
+            signals_client = SignalsClient(fetcher, options.binding, hosts.documents)
+            context = CrawlContext(
+                options.crawl, fetcher, signals_client, Takedowns(), LocalSources((), Path()), examiner
+            )
+            ending = asyncio.Semaphore(SHARDS_ENDING)
 
-    options: FetchOptions
-    web: StandIn | None
-    own_folder: bool = False
+            async def fetch_shard(shard: Shard | StoredShard) -> Awaitable[ShardResult]:
+                fetch = _ShardFetch(shard.opened(), options, context)
+                await fetch.fetch(then=ending.acquire)
+                return end(fetch)
 
-    @asynccontextmanager
-    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
-        """Function that fetches one shard; all of one process share its connections."""
-        options = replace(self.options, folder=scratch_folder()) if self.own_folder else self.options
-        with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
-            async with HttpFetcher(
-                options.crawl, user_agent=options.user_agent, web=self.web, pacing=hosts.pacing
-            ) as fetcher:
-                signals_client = SignalsClient(fetcher, options.binding, hosts.documents)
-                context = CrawlContext(
-                    options.crawl, fetcher, signals_client, Takedowns(), LocalSources((), Path()), examiner
-                )
-                ending = asyncio.Semaphore(SHARDS_ENDING)
+            async def end(fetch: _ShardFetch) -> ShardResult:
+                try:
+                    return await asyncio.to_thread(fetch.end)
+                finally:
+                    ending.release()
 
-                async def fetch_shard(shard: Shard | StoredShard) -> Awaitable[ShardResult]:
-                    fetch = _ShardFetch(shard.opened(), options, context)
-                    await fetch.fetch(then=ending.acquire)
-                    return end(fetch)
-
-                async def end(fetch: _ShardFetch) -> ShardResult:
-                    try:
-                        return await asyncio.to_thread(fetch.end)
-                    finally:
-                        ending.release()
-
-                yield fetch_shard
+            yield fetch_shard
 
 
 class _ShardFetch:
