@@ -43,6 +43,10 @@ def test_global_addresses_are_public(address: str):
         ("/x.jpg", "scheme ''; permitted: http, https"),
         ("http://a.example:99999/x", "not an address that can be read"),
         ("http://[::1/x", "not an address that can be read"),
+        ("http://xn--/x", "not an address that can be read"),
+        ("http://xn--a/x", "not an address that can be read"),
+        ("http:///x", "an address without a host or with port 0"),
+        ("http://a.example:0/x", "an address without a host or with port 0"),
         ("https://user:word@a.example/x", "an address with a user name or password in it"),
     ],
 )

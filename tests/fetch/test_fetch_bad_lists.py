@@ -96,6 +96,14 @@ def test_a_byte_order_mark_belongs_to_no_address(options: Options, log: HostLog,
     assert fetch(options("list.txt"), log).successes == len(URLS)
 
 
+def test_an_address_that_cannot_be_read_is_a_row_and_does_not_end_the_run(
+    options: Options, log: HostLog, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join([*URLS, "http://xn--/0.jpg", "http://[::1/0.jpg", "http:///0.jpg"]))
+    report = fetch(options("list.txt"), log)
+    assert dict(report.outcomes) == {"stored": len(URLS), "refused_address": 3}
+
+
 def test_a_column_of_categories_is_a_column_of_texts(options: Options, log: HostLog, tmp_path: Path) -> None:
     table = pa.table({"url": pa.array(URLS).dictionary_encode(), "alt": pa.array(["x"] * 6).dictionary_encode()})
     pq.write_table(table, tmp_path / "list.parquet")

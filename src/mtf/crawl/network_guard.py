@@ -66,11 +66,13 @@ def parse(url: str) -> URL:
     """Parse an http or https address, without its fragment. Raises FetchFailed(REFUSED_ADDRESS)."""
     try:
         parsed = as_it_stands(url)
-        port = parsed.port  # raises where it is no number
+        host, port = parsed.host, parsed.port  # raise where one is no IDNA name, the other no number
     except (ValueError, UnicodeError):
         raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "not an address that can be read") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or not port:
+    if parsed.scheme not in ("http", "https"):
         raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, f"scheme {parsed.scheme[:20]!r}; permitted: http, https")
+    if not host or not port:
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "an address without a host or with port 0")
     if parsed.user is not None or parsed.password is not None:
         raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "an address with a user name or password in it")
     return parsed.with_fragment(None)
