@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import random
 import subprocess
@@ -49,6 +50,11 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
             {"url": URLS[:1], "day": pa.array([2_000_000_000], pa.date32())},
             "column 'day': a value that cannot be read",
         ),
+        (
+            {"url": URLS[:1], "day": pa.array([{"at": 2_000_000_000}], pa.struct([("at", pa.date32())]))},
+            "column 'day': a value that cannot be read",
+        ),
+        ({"url": URLS[:1], "alt": [b"\xff"]}, "column 'alt': a value that cannot be read: .*UTF8"),
     ],
 )
 def test_a_value_that_no_row_can_hold_is_named_with_its_column(
@@ -128,6 +134,41 @@ def test_pages_may_begin_after_many_rows_without_one(options: Options, log: Host
     report = fetch(options("list.csv", columns=ListColumns(page="page"), shard_size=200), log)
     assert (report.count, report.successes) == (101, 101)
     assert rows_of(tmp_path / "out")[-1]["page_url"] == "http://host-0.example/page.jpg"
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.jsonl"])
+def test_other_columns_may_change_their_type_or_begin_late(
+    name: str, options: Options, log: HostLog, tmp_path: Path
+) -> None:
+    """Arrow takes the types of all columns from the first 4 MiB."""
+    rows: list[dict[str, Any]] = [{"url": URLS[0], "alt": None, "number": 1, "rest": "x" * 50_000}] * 100
+    rows.append({"url": URLS[1], "alt": "late", "number": "unknown", "rest": "x"})
+    if name.endswith("csv"):
+        lines = [",".join(str(value or "") for value in row.values()) for row in rows]
+        (tmp_path / name).write_text("\n".join(["url,alt,number,rest", *lines]))
+    else:
+        rows[-1]["more"] = 1
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    report = fetch(options(name, columns=ListColumns(caption="alt"), shard_size=200), log)
+    assert (report.count, report.successes) == (101, 101)
+    assert rows_of(tmp_path / "out")[-1]["caption"] == "late"
+
+
+def test_a_caption_that_looks_like_a_date_stays_as_it_is_written(
+    options: Options, log: HostLog, tmp_path: Path
+) -> None:
+    (tmp_path / "list.jsonl").write_text(json.dumps({"url": URLS[0], "alt": "2024-01-01"}))
+    fetch(options("list.jsonl", columns=ListColumns(caption="alt")), log)
+    assert rows_of(tmp_path / "out")[0]["caption"] == "2024-01-01"
+
+
+@pytest.mark.parametrize(
+    "kept", [pa.array([1_001] * 6, pa.duration("us")), pa.array(["x"] * 6, pa.string_view())], ids=["duration", "view"]
+)
+def test_durations_and_string_views_are_kept(kept: pa.Array, options: Options, log: HostLog, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"url": URLS, "more": kept}), tmp_path / "list.parquet")
+    fetch(options("list.parquet", columns=ListColumns(others=("more",))), log)
+    assert [row["more"] for row in rows_of(tmp_path / "out")] == kept.to_pylist()
 
 
 def test_a_bad_list_ends_the_program_with_2(tmp_path: Path) -> None:

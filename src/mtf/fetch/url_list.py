@@ -11,11 +11,11 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
@@ -83,7 +83,7 @@ def files(options: FetchOptions) -> list[Path]:
     """Files of the list, sorted. Raises BadInput if there is none, or one has no known format or is no regular file."""
     source = options.source
     if not source.exists():
-        raise BadInput(f"{source}: no such list")
+        raise BadInput(f"{source}: no such list; name a file or a folder of this machine")
     if not source.is_dir():
         _format(source, options)
         check_regular(source, _MAX_LIST_BYTES)  # a pipe could be read once alone, and a list is read twice
@@ -185,20 +185,47 @@ def _read(path: Path, kind: str, columns: list[str], texts: list[str], stack: Ex
             lines = stack.enter_context(gzip.GzipFile(fileobj=lines))
         yield from _lines(lines, columns, path)
         return
+
     # Arrow reads ahead in threads of its own. In a file object of Python, one of them could still be at work when the
     # interpreter ends, which aborts the process.
-    file = stack.enter_context(pa.input_stream(str(path), compression="gzip" if is_compressed else None))
-    if kind == "jsonl":
-        options = pyarrow.json.ReadOptions(block_size=_BLOCK_BYTES)
-        for batch in stack.enter_context(pyarrow.json.open_json(file, read_options=options)):
-            yield pa.Table.from_batches([batch])
-    else:
-        delimiter = pyarrow.csv.ParseOptions(delimiter="\t" if kind == "tsv" else ",", newlines_in_values=True)
-        options = pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES)
-        types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
-        reader = pyarrow.csv.open_csv(file, parse_options=delimiter, read_options=options, convert_options=types)
-        for batch in stack.enter_context(reader):
-            yield pa.Table.from_batches([batch])
+    def opened() -> pa.NativeFile:
+        return stack.enter_context(pa.input_stream(str(path), compression="gzip" if is_compressed else None))
+
+    open_reader = _json_reader if kind == "jsonl" else partial(_csv_reader, delimiter="\t" if kind == "tsv" else ",")
+    with open_reader(opened()) as first:
+        schema = first.schema
+
+    def kept_type(name: str) -> pa.DataType:
+        found = schema.field(name).type
+        # Arrow takes the text `2024-01-01` of JSON for a time.
+        is_text = name in texts and (kind != "jsonl" or pa.types.is_timestamp(found))
+        return pa.string() if is_text or pa.types.is_null(found) else found
+
+    # Other columns may change their type, or begin, after the block from which Arrow takes the types. Without a column
+    # that is asked for, all are read, so that the message can name them.
+    are_there = all(schema.names.count(name) == 1 for name in columns)
+    wanted = {name: kept_type(name) for name in columns} if are_there else None
+    for batch in stack.enter_context(open_reader(opened(), wanted)):
+        yield pa.Table.from_batches([batch])
+
+
+def _json_reader(file: pa.NativeFile, columns: dict[str, pa.DataType] | None = None) -> Any:
+    """Reader of JSON lines. columns: those to read, with their types; None for all."""
+    parsing = None
+    if columns is not None:
+        parsing = pyarrow.json.ParseOptions(pa.schema(list(columns.items())), unexpected_field_behavior="ignore")
+    reading = pyarrow.json.ReadOptions(block_size=_BLOCK_BYTES)
+    return pyarrow.json.open_json(file, read_options=reading, parse_options=parsing)
+
+
+def _csv_reader(file: pa.NativeFile, columns: dict[str, pa.DataType] | None = None, *, delimiter: str) -> Any:
+    """Reader of CSV, as `_json_reader`."""
+    return pyarrow.csv.open_csv(
+        file,
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=columns, include_columns=list(columns or ())),
+    )
 
 
 def _lines(file: IO[bytes], columns: list[str], path: Path) -> Iterator[pa.Table]:
@@ -228,14 +255,20 @@ def _checked(column: pa.ChunkedArray, name: str, to: str, path: Path) -> pa.Chun
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     if to == "url" and not (is_text or pa.types.is_null(kind)):
         raise BadInput(f"{path}: the column with addresses holds {kind}; texts are permitted")
-    if to in _TEXT_COLUMNS and column.type not in (pa.string(), pa.large_string(), pa.null()):
-        if pa.types.is_nested(kind):
-            raise BadInput(f"{path} column {name!r}: holds {kind}; texts are permitted")
-        column = column.cast(pa.string())
+    if to in _TEXT_COLUMNS and pa.types.is_nested(kind):
+        raise BadInput(f"{path} column {name!r}: holds {kind}; texts are permitted")
     try:
+        needs_text = to in _TEXT_COLUMNS and column.type not in (pa.string(), pa.large_string(), pa.null())
+        if needs_text or pa.types.is_string_view(kind):  # Arrow cannot sort a table that has a view
+            column = column.cast(pa.string())
         column.validate(full=True)
-        if pa.types.is_temporal(kind):
-            pc.call_function("min_max", [column]).as_py()
-    except (pa.ArrowInvalid, OverflowError, ValueError) as error:
+        if _holds_times(kind):
+            column.to_pylist()
+    except (pa.ArrowInvalid, OverflowError, ValueError, KeyError) as error:  # the last one for an unknown time zone
         raise BadInput(f"{path} column {name!r}: a value that cannot be read: {shortened(str(error), 300)}") from None
     return column
+
+
+def _holds_times(kind: pa.DataType) -> bool:
+    """True for times, dates and durations, also in a list or a structure: Arrow's may be outside Python's range."""
+    return pa.types.is_temporal(kind) or any(_holds_times(kind.field(at).type) for at in range(kind.num_fields))
