@@ -224,6 +224,7 @@ def test_the_most_specific_content_of_an_rsl_document_decides() -> None:
         ('<https://a.example/l>; rel="author"; type="application/rsl+xml"', []),
         ('<a>; rel=next, </l.xml>; type="application/rsl+xml"; rel="license x"', ["https://site.example/l.xml"]),
         ('<javascript:alert(1)>; rel="license"; type="application/rsl+xml"', []),
+        ('<http://[>; rel="license"; type="application/rsl+xml"', []),
     ],
 )
 def test_link_headers_that_name_rsl_documents(value: str, documents: list[str]) -> None:
@@ -232,9 +233,15 @@ def test_link_headers_that_name_rsl_documents(value: str, documents: list[str]) 
 
 def test_a_license_line_of_robots_txt_is_for_all_robots() -> None:
     robots = robots_file.parse(
-        b"License: https://a.example/l.xml\nUser-agent: x\nLicense: ftp://a.example/l\nDisallow: /", agent="mtf"
+        b"License: https://a.example/l.xml\nUser-agent: x\nLicense: ftp://a.example/l\nLicense: http://[\nDisallow: /",
+        agent="mtf",
     )
     assert robots.licenses == ("https://a.example/l.xml",)
+
+
+def test_a_content_with_an_address_that_cannot_be_read_is_that_of_no_picture() -> None:
+    body = b'<rsl xmlns="https://rslstandard.org/rsl"><content url="http://["><license/></content></rsl>'
+    assert rsl.preferences(rsl.read(body), PAGE, found_in="l.xml") == []
 
 
 def test_pages_name_rsl_documents_and_hold_them() -> None:

@@ -148,7 +148,15 @@ def _usage(lines: list[str], agent: str) -> tuple[tuple[str, tuple[Preference, .
 
 def _licenses(lines: list[str]) -> tuple[str, ...]:
     addresses = dict.fromkeys(value for name, value in map(_directive, lines) if name == "license")
-    return tuple(url for url in addresses if urlsplit(url).scheme in ("http", "https"))[:MAX_LICENSES]
+    return tuple(filter(is_web_address, addresses))[:MAX_LICENSES]
+
+
+def is_web_address(url: str) -> bool:
+    """True for an http or https address that can be read."""
+    try:
+        return urlsplit(url).scheme in ("http", "https")
+    except ValueError:
+        return False
 
 
 def _usage_line(name: str, value: str) -> tuple[str, tuple[Preference, ...]]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from lxml import etree  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
-from mtf.rights.signals.robots_file import matches
+from mtf.rights.signals.robots_file import is_web_address, matches
 
 MEDIA_TYPE = "application/rsl+xml"
 MAX_BYTES = 512 * 1024
@@ -54,8 +55,9 @@ def links_of_headers(headers: Iterable[tuple[str, str]], base: str) -> list[str]
             parameters = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
             is_license = "license" in parameters.get("rel", "").lower().split()
             if is_license and parameters.get("type", "").lower().split(";")[0].strip() == MEDIA_TYPE:
-                addresses[urljoin(base, target)] = None
-    return [url for url in addresses if urlsplit(url).scheme in ("http", "https")][:MAX_LINKS]
+                with suppress(ValueError):  # no address
+                    addresses[urljoin(base, target)] = None
+    return list(filter(is_web_address, addresses))[:MAX_LINKS]
 
 
 def read(body: bytes) -> tuple[Content, ...] | None:
@@ -88,7 +90,11 @@ def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str
 
 
 def _fits(pattern: str, url: str) -> bool:
-    target, address = urlsplit(pattern), urlsplit(url)
+    try:
+        target = urlsplit(pattern)
+    except ValueError:  # no address, so that of no picture
+        return False
+    address = urlsplit(url)
     if target.netloc and target.netloc.lower() != address.netloc.lower():
         return False
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
