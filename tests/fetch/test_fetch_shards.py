@@ -32,6 +32,7 @@ OF_IMG2DATASET = [
     "caption", "url", "key", "status", "error_message", "width", "height", "original_width", "original_height", "exif",
     "sha256",
 ]  # fmt: skip
+LICENSE = "https://creativecommons.org/licenses/by/4.0/"
 ADDRESSES = [f"http://host-{number % 3}.example/{number % 6}.jpg" for number in range(50)]
 
 
@@ -101,6 +102,26 @@ def test_what_is_refused_is_a_row_with_its_reason_and_no_picture(
     assert report.outcomes["opted_out"] == 2
     stats = json.loads((tmp_path / "out" / "00000_stats.json").read_text())
     assert (stats["count"], stats["successes"], stats["failed_to_download"], stats["failed_to_resize"]) == (8, 1, 5, 2)
+
+
+def test_a_site_that_says_what_nobody_can_read_does_not_end_the_run(
+    options: Options, log: HostLog, tmp_path: Path
+) -> None:
+    """Addresses that are none, and half a surrogate pair, which no table can hold."""
+    picture = "http://host-0.example/0.jpg"
+    said = {"@type": "ImageObject", "contentUrl": picture, "license": f"{LICENSE}?\ud800", "creator": "Half \ud800"}
+    page = f'<html><script type="application/ld+json">{json.dumps(said)}</script></html>'.encode()
+    links = "".join(f'<{each}>; rel="license"; type="application/rsl+xml", ' for each in ("http://[", "http://xn--/"))
+    robots = b"License: http://[\nLicense: http://xn--/\nUser-agent: *\nAllow: /\n"
+    log.answers = {
+        **log.answers,
+        "/robots.txt": (200, {}, robots),
+        "/said.html": (200, {"Content-Type": "text/html"}, page),
+        "/0.jpg": (200, {"Content-Type": "image/jpeg", "Link": links}, PICTURES[0]),
+    }
+    write_list(tmp_path / "list.parquet", [picture], page=["http://host-0.example/said.html"])
+    fetch(options("list.parquet", columns=ListColumns("URL", page="page")), log)
+    assert [(row["outcome"], row["creator"]) for row in read_table(tmp_path / "out")] == [("stored", "Half")]
 
 
 @pytest.mark.parametrize("output_format", ["files", "parquet"])

@@ -16,7 +16,7 @@ MAX_STATEMENT_CHARS = 2000
 MAX_TEXT_CHARS = 500
 MAX_ADDRESS_CHARS = 2048
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
