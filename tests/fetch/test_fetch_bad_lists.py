@@ -154,6 +154,14 @@ def test_other_columns_may_change_their_type_or_begin_late(
     assert rows_of(tmp_path / "out")[-1]["caption"] == "late"
 
 
+def test_an_empty_file_of_json_lines_has_no_addresses(options: Options, log: HostLog, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "0.jsonl").touch()
+    (tmp_path / "parts" / "1.jsonl").write_text("\n".join(json.dumps({"url": url}) for url in URLS))
+    report = fetch(options("parts"), log)
+    assert (report.shards, report.successes) == (1, len(URLS))
+
+
 def test_a_caption_that_looks_like_a_date_stays_as_it_is_written(
     options: Options, log: HostLog, tmp_path: Path
 ) -> None:

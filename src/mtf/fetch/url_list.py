@@ -185,6 +185,8 @@ def _read(path: Path, kind: str, columns: list[str], texts: list[str], stack: Ex
             lines = stack.enter_context(gzip.GzipFile(fileobj=lines))
         yield from _lines(lines, columns, path)
         return
+    if kind == "jsonl" and path.stat().st_size == 0:  # a part without rows, which Arrow refuses
+        return
 
     # Arrow reads ahead in threads of its own. In a file object of Python, one of them could still be at work when the
     # interpreter ends, which aborts the process.
