@@ -109,6 +109,12 @@ def test_hosts_below_a_domain_share_its_limits() -> None:
     assert pacing._line("example.org").delay_s == 0
 
 
+def test_a_host_with_a_dot_at_its_end_is_the_same_host() -> None:
+    pacing = rate_limits.Pacing(Crawl.model_validate(GENERAL | {"hosts": {"*.example.org": {"delay_s": 3}}}))
+    assert pacing._line("a.example.org.") is pacing._line("a.example.org")
+    assert pacing._line("other.example.") is pacing._line("other.example")
+
+
 @pytest.mark.parametrize(
     ("hosts", "problem"),
     [

@@ -179,8 +179,11 @@ class Pacing:
         self._line(host).back_off_s = 0.0
 
     def line_name(self, host: str) -> str:
-        """Name of the queue of a host: its own, or that of the profile which it shares with other hosts."""
-        return self._profile(host) or host
+        """Name of the queue of a host: its own, or that of the profile which it shares with other hosts.
+
+        `example.org.` is the same host as `example.org` (RFC 1034, section 3.1).
+        """
+        return self._profile(host) or host.removesuffix(".")
 
     def _line(self, host: str) -> _Line:
         name = self.line_name(host)
@@ -208,7 +211,7 @@ class Pacing:
         if host not in self._profiles:
             if len(self._profiles) >= _REMEMBERED_HOSTS:
                 self._profiles.clear()
-            self._profiles[host] = self._found_profile(host.lower())
+            self._profiles[host] = self._found_profile(host.lower().removesuffix("."))
         return self._profiles[host]
 
     def _found_profile(self, host: str) -> str | None:

@@ -97,7 +97,7 @@ def files(options: FetchOptions) -> list[Path]:
 
 
 def _known(path: Path) -> str | None:
-    return next((name for ending, name in _ENDINGS.items() if path.name.endswith(ending)), None)
+    return next((name for ending, name in _ENDINGS.items() if path.name.lower().endswith(ending)), None)
 
 
 def _format(path: Path, options: FetchOptions) -> str:
@@ -178,7 +178,7 @@ def _read(path: Path, kind: str, columns: list[str], texts: list[str], stack: Ex
         for batch in parquet.iter_batches(_BATCH_ROWS, columns=wanted):
             yield pa.Table.from_batches([batch])
         return
-    is_compressed = path.name.endswith(".gz")
+    is_compressed = path.name.lower().endswith(".gz")
     if kind == "txt":
         lines: Any = stack.enter_context(path.open("rb"))
         if is_compressed:
