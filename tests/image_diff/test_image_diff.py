@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -171,11 +172,24 @@ def test_a_folder_that_one_version_does_not_list_is_not_gone(album: Album, capsy
 def test_bad_paths_are_one_line(album: Album, capsys) -> None:
     run_in(album.root, "git", "commit", "-qm", "v2")
     assert main(["v1", "HEAD", "--path", "fotos"]) == 2
-    assert capsys.readouterr().err == "dvc-image-diff: --path: 'fotos': no file of DVC in either version\n"
+    said = f"dvc-image-diff: --path: 'fotos': no file of DVC in either version; paths begin at {album.root}\n"
+    assert capsys.readouterr().err == said
     assert main(["v1", "HEAD", "--html", "."]) == 2
     assert capsys.readouterr().err == "dvc-image-diff: .: is a directory\n"
     assert main(["v1", "HEAD", "--html", "photos.dvc/page.html"]) == 2
     assert capsys.readouterr().err == "dvc-image-diff: photos.dvc: file exists\n"
+    pipe = album.root.parent / "pipe"
+    os.mkfifo(pipe)
+    assert main(["v1", "HEAD", "--html", str(pipe)]) == 2
+    assert "is a device or a pipe" in capsys.readouterr().err
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("path", ["photos/", "./photos", "photos/../photos", "{root}/photos"])
+def test_a_path_is_the_same_however_it_is_written(album: Album, capsys, path: str) -> None:
+    expected = {**EXPECTED, "changed": [("photos/a.jpg", "photos/a.jpg")]}
+    assert differences(capsys, "v1", "--path", path.format(root=album.root)) == expected
+    assert differences(capsys, "v1", "--path", ".") == EXPECTED
 
 
 def test_an_interrupt_is_one_line(album: Album, capsys, monkeypatch: pytest.MonkeyPatch) -> None:

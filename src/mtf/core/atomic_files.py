@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.core import system_errors
+from mtf.core.errors import BadInput
 
 # .dvcignore has the same pattern: a killed writer's file is never versioned.
 _LEFT_OVER = ".*.part"
@@ -25,10 +26,13 @@ _LEFT_OVER = ".*.part"
 def replacing(path: Path) -> Generator[Path]:
     """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it is removed.
 
-    Raises OSError, also if `path` is a folder; one on a full or failing disk names the file.
+    Raises OSError, also if `path` is a folder; one on a full or failing disk names the file. Raises BadInput if `path`
+    is a device or a pipe, such as /dev/stdout: a rename would remove it.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path}: is a device or a pipe, which a file cannot replace; name a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("old", metavar="OLD", help="git revision: a tag, a branch or a commit")
     parser.add_argument("new", metavar="NEW", nargs="?", help="another one; default: the DVC files as they lie here")
-    parser.add_argument("--path", action="append", default=[], help="file or folder to compare; default: all")
+    parser.add_argument(
+        "--path",
+        action="append",
+        default=[],
+        help="file or folder to compare, from the root of the repository; default: all",
+    )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the images side by side")
     parser.add_argument("--json", action="store_true", help="print every difference as JSON")
     parser.add_argument("--pictures", type=int, default=200, metavar="N", help="rows with pictures, 0 to 600 (200)")
@@ -61,10 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> None:
     root = (given.root or _root()).resolve()
     objects = Objects(_stores(root))
-    below = [path.strip("/") for path in given.path]
+    below = [_below(root, path) for path in given.path]
+    below = [] if "." in below else below
     old, new = (read(root, revision, objects, below=below) for revision in (given.old, given.new))
     if below and not (old.files or new.files or old.unlisted or new.unlisted):
-        raise BadInput(f"--path: {listed(map(repr, below))}: no file of DVC in either version")
+        raise BadInput(f"--path: {listed(map(repr, below))}: no file of DVC in either version; paths begin at {root}")
     # A folder that one version does not list is no difference.
     unlisted = [*old.unlisted, *new.unlisted]
     found = compare(without(old, unlisted), without(new, unlisted))
@@ -79,6 +86,12 @@ def _run(given: argparse.Namespace) -> None:
     _print(found, notes)
     if given.html is not None:
         print(f"page: {page.plain(str(given.html))}, {given.html.stat().st_size / 1e6:.1f} MB; open it in a browser")
+
+
+def _below(root: Path, path: str) -> str:
+    """Path from the root of the repository, as DVC's files write it, of one that may be absolute or begin with `./`."""
+    full = Path(os.path.normpath(root / path))
+    return full.relative_to(root).as_posix() if full.is_relative_to(root) else path
 
 
 def _root() -> Path:
