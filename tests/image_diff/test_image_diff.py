@@ -192,6 +192,20 @@ def test_a_path_is_the_same_however_it_is_written(album: Album, capsys, path: st
     assert differences(capsys, "v1", "--path", ".") == EXPECTED
 
 
+def test_outputs_of_stages_for_each_item_have_the_paths_of_their_own_folders(album: Album, capsys) -> None:
+    for place, colour in (("north", "red"), ("south", "blue")):
+        (album.root / place).mkdir()
+        (album.root / f"{place}/{colour}.jpg").write_bytes(picture(colour))
+    pipeline = (
+        "stages: {take: {foreach: [north, south], do: {wdir: '${item}', cmd: cp *.jpg out.jpg, outs: [out.jpg]}}}"
+    )
+    (album.root / "dvc.yaml").write_text(pipeline + "\n")
+    with Repo(str(album.root)) as repo:
+        repo.reproduce()
+    expected = EXPECTED["added"] + [(None, "north/out.jpg"), (None, "south/out.jpg")]
+    assert sorted(differences(capsys, "v1")["added"]) == sorted(expected)
+
+
 def test_an_interrupt_is_one_line(album: Album, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)

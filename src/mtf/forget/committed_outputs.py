@@ -23,6 +23,7 @@ from mtf.core.errors import MtfError
 # The parser of libyaml, where PyYAML has it, is ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STAGE = re.compile(r"^  (?=\S)", re.MULTILINE)
+_OF_ITEM = re.compile(r"\$\{\s*(?:item|key)\b[^}]*\}")
 _FOLDER_MODE, _LINK_MODES = b"40000", (b"120000", b"160000")
 _LOCK, _PIPELINE, _SINGLE = "dvc.lock", "dvc.yaml", ".dvc"
 DVC_FOLDER = ".dvc"
@@ -217,7 +218,7 @@ class _Reader:
             return
         folders = self._working_folders(pipeline) if pipeline else {}
         for stage, entries in self._locked(text):
-            yield from _of_entries(posixpath.join(folder, folders.get(stage, ".")), entries)
+            yield from _of_entries(posixpath.join(folder, _working_folder(folders, stage)), entries)
 
     def _locked(self, text: str) -> Iterator[tuple[str, Any]]:
         """Stage → outputs of a dvc.lock. DVC writes each stage as a block, which is parsed once for all commits."""
@@ -243,9 +244,21 @@ class _Reader:
         if "wdir:" not in text:
             return {}
         stages = (_load(text) or {}).get("stages") or {}
-        return {
-            name: str(stage["wdir"]) for name, stage in stages.items() if isinstance(stage, dict) and "wdir" in stage
-        }
+        dicts = {name: stage for name, stage in stages.items() if isinstance(stage, dict)}
+        of_each = {name: stage["do"] if isinstance(stage.get("do"), dict) else stage for name, stage in dicts.items()}
+        return {name: str(stage["wdir"]) for name, stage in of_each.items() if "wdir" in stage}
+
+
+def _working_folder(folders: dict[str, str], stage: str) -> str:
+    """Folder in which a stage of a dvc.lock runs; `NAME@KEY` is one of those that a `foreach` or `matrix` makes.
+
+    Its `${item}` or `${key}` is KEY. A value below an item, such as `${item.name}`, is shown as KEY, too, so that the
+    outputs of two stages never have the same path.
+    """
+    if stage in folders:
+        return folders[stage]
+    name, _, key = stage.partition("@")
+    return _OF_ITEM.sub(lambda _: key, folders.get(name, "."))
 
 
 def _counts(folder: str, path: str) -> bool:
