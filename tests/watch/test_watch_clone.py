@@ -73,6 +73,11 @@ def test_a_project_whose_stages_never_ran_is_told_to_run_them(project: Project) 
     assert (project.temporary / FOLDER / "faces.txt").read_text() == "1\n"
 
 
+def test_a_stage_that_the_project_does_not_have_is_refused_with_those_that_it_has(project: Project) -> None:
+    with pytest.raises(MtfError, match=r"^params\.yaml: watch\.until: no stage 'splits'; the stages: split$"):
+        Clone(project).open("splits", now=NOW)
+
+
 def test_files_that_the_cache_lacks_are_to_be_pulled(project: Project) -> None:
     root = project.workspace.root
     (root / "dvc.yaml").write_text("stages: {split: {cmd: 'echo 1 > faces.txt', outs: [faces.txt]}}\n")
@@ -94,6 +99,17 @@ def test_a_local_configuration_that_dvc_cannot_read_is_one_line(project: Project
     (project.workspace.root / ".dvc" / "config.local").write_text("[\n")
     with pytest.raises(MtfError, match=r"\.dvc/config\.local: DVC cannot read it: Invalid line"):
         Clone(project).open("split", now=NOW)
+
+
+def test_a_project_may_have_any_letters_in_its_path_and_in_its_local_configuration(project: Project) -> None:
+    root = project.workspace.root.rename(project.workspace.root.with_name("Büste ö"))
+    local = "['remote \"far\"']\n    url = /far/schlüssel\n"
+    (root / ".dvc/config.local").write_text(local, encoding="utf-8")
+    moved = Project.of(ProjectPaths(root), ())
+    Clone(moved).open("split", now=NOW)
+    written = (moved.temporary / FOLDER / ".dvc/config.local").read_text(encoding="utf-8")
+    assert "url = /far/schlüssel" in written
+    assert dvc_cli.cache_dir(moved.temporary / FOLDER) == dvc_cli.cache_dir(root)
 
 
 def test_the_one_of_several_dvc_commands_that_fails_is_named(project: Project) -> None:

@@ -21,11 +21,11 @@ import yaml
 from configobj import ConfigObj, ConfigObjError
 
 from mtf.core import atomic_files, dvc_cli
-from mtf.core.errors import MtfError
+from mtf.core.errors import BadInput, MtfError
 from mtf.core.project_paths import ProjectPaths
 
 FOLDER, BASE, UNFINISHED = "mtf-watch", "mtf-watch.base", "mtf-watch.checkout"
-LOCK_FILE = "dvc.lock"
+LOCK_FILE, PIPELINE_FILE = "dvc.lock", "dvc.yaml"
 # Links first: a copy of all pictures in each run would be the data set once more.
 _LINKS = "reflink,hardlink,symlink,copy"
 
@@ -160,8 +160,12 @@ class Clone:
         try:
             self.git.dvc(("checkout", "--quiet", "--with-deps", until), advice=advice)
         except MtfError:
-            if any(name.partition("@")[0] == until for name in _stages(self.git, "HEAD")):
+            if any(name.partition("@")[0] == until for name in _stages(self.git, LOCK_FILE)):
                 raise
+            if until not in (known := _stages(self.git, PIPELINE_FILE)):
+                raise BadInput(
+                    f"params.yaml: watch.until: no stage {until!r}; the stages: {', '.join(known)}"
+                ) from None
             raise MtfError(
                 f"{LOCK_FILE}: the last commit has no run of the stage {until}; run `dvc repro {until}`, commit "
                 f"{LOCK_FILE}, and run this again"
@@ -186,8 +190,8 @@ class Clone:
             if project.git.succeeds("config", name):
                 self.git("config", name, project.git("config", name))
         try:
-            local = ConfigObj(str(project.workspace.root / ".dvc/config.local"))
-        except ConfigObjError as error:
+            local = ConfigObj(str(project.workspace.root / ".dvc/config.local"), encoding="utf-8")
+        except (ConfigObjError, UnicodeDecodeError) as error:
             raise MtfError(f".dvc/config.local: DVC cannot read it: {error}") from None
         local.setdefault("cache", {}).update({"dir": dvc_cli.cache_dir(project.workspace.root), "type": _LINKS})
         local.filename = str(self.workspace.root / ".dvc/config.local")
@@ -231,12 +235,13 @@ class Clone:
 
 def _changed_stages(git: Git) -> list[str]:
     """Stages of dvc.lock that the last commit changed."""
-    old, new = (_stages(git, revision) for revision in ("HEAD~1", "HEAD"))
+    old, new = (_stages(git, LOCK_FILE, revision) for revision in ("HEAD~1", "HEAD"))
     return sorted(name for name, entry in new.items() if old.get(name) != entry)
 
 
-def _stages(git: Git, revision: str) -> dict[str, object]:
-    if not git.succeeds("cat-file", "-e", f"{revision}:./{LOCK_FILE}"):
+def _stages(git: Git, file: str, revision: str = "HEAD") -> dict[str, object]:
+    """Stages of a dvc.yaml or dvc.lock at a revision; empty if it has no such file."""
+    if not git.succeeds("cat-file", "-e", f"{revision}:./{file}"):
         return {}
-    content = yaml.safe_load(git("show", f"{revision}:./{LOCK_FILE}"))
+    content = yaml.safe_load(git("show", f"{revision}:./{file}"))
     return dict((content or {}).get("stages") or {})
