@@ -51,6 +51,7 @@ class RunChanges:
     asked: number of stored pictures whose sources were asked again.
     unchanged: of those, with an unchanged page and file.
     gone: of those, whose page is gone; its evidence keeps its date.
+    unread: of those, whose page did not answer, or not with the page; its evidence keeps its date.
     new: pictures that were not stored before.
     withdrawn: reason → pictures that are no longer stored.
     licenses: change → pictures under another license.
@@ -65,6 +66,7 @@ class RunChanges:
     asked: int = 0
     unchanged: int = 0
     gone: int = 0
+    unread: int = 0
     new: int = 0
     withdrawn: Counts = field(default_factory=dict)
     licenses: Counts = field(default_factory=dict)
@@ -84,6 +86,7 @@ class RunChanges:
             if self.licenses
             else "",
             f"{number(self.gone, 'page')} gone" if self.gone else "",
+            f"{number(self.unread, 'page')} not read" if self.unread else "",
             f"{self.returned:,} returned under another address" if self.returned else "",
         ]
         left = [f"{self.joined:,} joined" if self.joined else "", f"{self.left:,} left" if self.left else ""]
@@ -120,6 +123,7 @@ def _count_visits(found: RunChanges, workspace: ProjectPaths, began: datetime) -
     found.asked = visits.height
     found.unchanged = visits.filter(*as_before).height
     found.gone = visits.filter(pl.col("page") == VisitResult.GONE).height
+    found.unread = visits.filter(pl.col("page") == VisitResult.UNREAD).height
 
 
 def _count_pictures(
