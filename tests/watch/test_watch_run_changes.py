@@ -26,3 +26,11 @@ def test_a_run_that_reached_no_page_says_so(tmp_path: Path) -> None:
     nothing = Tables(None, None, None, None)
     said = str(changes(nothing, nothing, workspace, began=BEGAN))
     assert said.startswith("asked again for 3 pictures, 1 unchanged, 2 pages not read; ")
+
+
+def test_a_person_who_left_the_roster_is_not_said_to_be_lost_on_the_web(tmp_path: Path) -> None:
+    images = pl.DataFrame({"identity": ["ada", "ben", "ben"], "image_id": ["1", "2", "3"], "url": ["u1", "u2", "u3"]})
+    fetches = pl.DataFrame({"identity": ["ben"], "url": ["u2"], "outcome": ["stored"]})
+    before, after = Tables(images, None, None, None), Tables(images[1:2], fetches, None, None)
+    found = changes(before, after, ProjectPaths(tmp_path), began=BEGAN)
+    assert found.withdrawn == {"no longer in the roster": 1, "no longer found": 1}

@@ -134,6 +134,8 @@ def _count_pictures(
     outcomes = gone.join(fetches.select("identity", "url", "outcome"), on=["identity", "url"], how="left")
     kept = pl.col("outcome").is_in([str(FetchOutcome.STORED), str(FetchOutcome.DUPLICATE)])
     why = pl.when(kept).then(pl.lit("another picture there")).otherwise(pl.col("outcome").fill_null("no longer found"))
+    is_listed = pl.col("identity").is_in(fetches["identity"].unique().to_list())
+    why = pl.when(is_listed).then(why).otherwise(pl.lit("no longer in the roster"))
     found.withdrawn = _counts(outcomes.select(why=why.str.replace_all("_", " "))["why"])
     if before.fetches is not None:
         unknown = fetches.join(before.fetches, on=["identity", "url"], how="anti")
