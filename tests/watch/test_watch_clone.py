@@ -78,6 +78,23 @@ def test_a_stage_that_the_project_does_not_have_is_refused_with_those_that_it_ha
         Clone(project).open("splits", now=NOW)
 
 
+def test_figures_that_are_not_committed_are_refused_before_the_run_and_other_new_files_are_not(
+    project: Project,
+) -> None:
+    root = project.workspace.root
+    stage = "{cmd: 'mkdir -p metrics && echo 1 > metrics/split.json', metrics: [{metrics/split.json: {cache: false}}]}"
+    (root / "dvc.yaml").write_text(f"stages: {{split: {stage}}}\n")
+    run_in(root, "dvc", "repro", "-q", "split")
+    (root / "metrics/notes.json").write_text("{}")
+    run_in(root, "git", "add", "dvc.yaml", "dvc.lock")
+    run_in(root, "git", "commit", "-qm", "the first run, without its figures")
+    with pytest.raises(MtfError, match=r"^not committed: metrics/split\.json; commit them, or undo them"):
+        project.refuse_changes()
+    run_in(root, "git", "add", "metrics/split.json")
+    run_in(root, "git", "commit", "-qm", "figures")
+    project.refuse_changes()
+
+
 def test_files_that_the_cache_lacks_are_to_be_pulled(project: Project) -> None:
     root = project.workspace.root
     (root / "dvc.yaml").write_text("stages: {split: {cmd: 'echo 1 > faces.txt', outs: [faces.txt]}}\n")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 from configobj import ConfigObj, ConfigObjError
@@ -23,6 +24,7 @@ from configobj import ConfigObj, ConfigObjError
 from mtf.core import atomic_files, dvc_cli
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.project_paths import ProjectPaths
+from mtf.watch.run_changes import CHANGELOG
 
 FOLDER, BASE, UNFINISHED = "mtf-watch", "mtf-watch.base", "mtf-watch.checkout"
 LOCK_FILE, PIPELINE_FILE = "dvc.lock", "dvc.yaml"
@@ -114,8 +116,10 @@ class Project:
         return self.git("rev-parse", "HEAD")
 
     def refuse_changes(self) -> None:
-        """Raise MtfError if a tracked file of git has changes: the run's commit could not be taken over."""
-        changed = self.git("diff", "--name-only", "HEAD").splitlines()
+        """Raise MtfError if a tracked file has changes, or one that a run adds is there untracked."""
+        written = [out["path"] for entry in _stages(self.git, LOCK_FILE).values() for out in entry.get("outs", ())]
+        untracked = self.git("ls-files", "--others", "--exclude-standard", "--", *written, CHANGELOG).splitlines()
+        changed = [*self.git("diff", "--name-only", "HEAD").splitlines(), *untracked]
         if changed:
             names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
             raise MtfError(f"not committed: {names}; commit them, or undo them, and run this again")
@@ -239,7 +243,7 @@ def _changed_stages(git: Git) -> list[str]:
     return sorted(name for name, entry in new.items() if old.get(name) != entry)
 
 
-def _stages(git: Git, file: str, revision: str = "HEAD") -> dict[str, object]:
+def _stages(git: Git, file: str, revision: str = "HEAD") -> dict[str, dict[str, Any]]:
     """Stages of a dvc.yaml or dvc.lock at a revision; empty if it has no such file."""
     if not git.succeeds("cat-file", "-e", f"{revision}:./{file}"):
         return {}
