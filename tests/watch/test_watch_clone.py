@@ -112,6 +112,22 @@ def test_an_empty_note_of_an_unfinished_checkout_is_removed(project: Project) ->
     assert not (project.temporary / UNFINISHED).exists()
 
 
+def test_a_file_that_was_changed_by_hand_is_named_and_how_the_runs_files_come(project: Project) -> None:
+    root = project.workspace.root
+    (root / "dvc.yaml").write_text("stages: {split: {cmd: 'echo made > out.txt', outs: [out.txt]}}\n")
+    run_in(root, "dvc", "repro", "-q")
+    run_in(root, "git", "add", "-A")
+    run_in(root, "git", "commit", "-qm", "second")
+    (root / "out.txt").unlink()  # it may be a link into the cache
+    (root / "out.txt").write_text("changed by hand")
+    (project.temporary / UNFINISHED).write_text(f"{project.head} split")
+    with pytest.raises(MtfError, match=r"dvc checkout: .*out\.txt.*; the run's commit is there.*checkout --force"):
+        finish_checkout(project)
+    run_in(root, "dvc", "checkout", "-q", "--force")
+    finish_checkout(project)
+    assert (root / "out.txt").read_text() == "made\n" and not (project.temporary / UNFINISHED).exists()
+
+
 def test_a_local_configuration_that_dvc_cannot_read_is_one_line(project: Project) -> None:
     (project.workspace.root / ".dvc" / "config.local").write_text("[\n")
     with pytest.raises(MtfError, match=r"\.dvc/config\.local: DVC cannot read it: Invalid line"):

@@ -132,8 +132,8 @@ def finish_checkout(project: Project) -> None:
         return
     commit, *stages = marker.read_text(encoding="utf-8").split() or [""]
     if project.head == commit and stages:
-        advice = "; the commit is there: `dvc checkout` brings its files"
-        project.git.dvc(("checkout", "--quiet", *stages), advice=advice)
+        advice = "; the run's commit is there, its files are not: `dvc checkout --force` brings them"
+        project.git.dvc(("checkout", *stages), advice=advice)  # without --quiet, which would hide why it fails
     marker.unlink()
 
 
