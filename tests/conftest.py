@@ -9,9 +9,11 @@ import getpass
 import multiprocessing
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -46,6 +48,9 @@ yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job in the background of a script ignores interrupts, and so would all programs that the tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     multiprocessing.set_forkserver_preload(PRELOADED)
     config.pluginmanager.register(marks.MissingMarks(), "missing-marks")
 
