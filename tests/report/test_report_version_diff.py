@@ -144,9 +144,7 @@ def test_who_was_taken_down_is_counted_and_named_nowhere(
 ) -> None:
     assert found.taken_down == 1 and "ada" not in found.changes["identity"]
     text = version_diff.html(found, title="Made-up people")
-    assert (
-        "1 identities were taken down" in text and "ada" not in text.partition('id="data">')[2].partition("<script>")[0]
-    )
+    assert "1 identity was taken down" in text and "ada" not in text.partition('id="data">')[2].partition("<script>")[0]
 
 
 def test_the_command_writes_a_page_and_a_folder_that_fiftyone_reads(project: ProjectPaths, tmp_path: Path) -> None:

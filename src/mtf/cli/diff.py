@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtf.core.counts import number
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 
@@ -64,9 +65,8 @@ def _write_differences(
     found = version_diff.compare(workspace, params, old, new)
     if html is not None:
         atomic_files.write_text(html, version_diff.html(found, title=params.project.title))
-        print(
-            f"diff: {html}, {found.changes.height:,} changes, {html.stat().st_size / 1e6:.1f} MB; open it in a browser"
-        )
+        many, size_mb = number(found.changes.height, "change"), html.stat().st_size / 1e6
+        print(f"diff: {html}, {many}, {size_mb:.1f} MB; open it in a browser")
     if fiftyone is not None:
         count = version_diff.write_fiftyone(found, fiftyone)
         kind = "fiftyone.types.LegacyFiftyOneDataset"

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from mtf.config import IDENTITY, Params
-from mtf.core import atomic_files, csv_files, yaml_files
+from mtf.core import atomic_files, counts, csv_files, yaml_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.core.revisions import Revision
@@ -110,11 +110,11 @@ def html(found: VersionDiff, *, title: str) -> str:
     lacking = found.changes.height - len([1 for row in found.changes.iter_rows(named=True) if found.credit(row)])
     notes = list(dict.fromkeys(found.unknown))
     if found.taken_down:
-        notes.append(f"{found.taken_down:,} identities were taken down; they are named nowhere")
+        many = counts.number(found.taken_down, "identity was", "identities were")
+        notes.append(f"{many} taken down, and named nowhere")
     if lacking:
-        notes.append(
-            f"{lacking:,} changes have no picture: they may not be shown, or are no longer in the newer version"
-        )
+        many = counts.number(lacking, "change has", "changes have")
+        notes.append(f"{many} no picture: not to be shown, or no longer in the newer version")
     totals = ", ".join(f"{group.title.lower()} {group.total:,}" for group in groups)
     return page.rendered(groups, title=f"{title}: {found.old} and {found.new}", says=[totals], notes=notes)
 
