@@ -144,7 +144,9 @@ def test_the_other_formats_hold_the_same_samples(
     assert rows["0000005"].get("jpg") is None
 
 
-@pytest.mark.parametrize("name", ["list.csv", "list.tsv", "list.jsonl", "list.csv.gz", "list.txt", "folder"])
+@pytest.mark.parametrize(
+    "name", ["list.csv", "list.tsv", "list.jsonl", "list.csv.gz", "LIST.CSV.GZ", "list.txt", "folder"]
+)
 def test_every_kind_of_list_gives_the_same_addresses(name: str, options: Options, log: HostLog, tmp_path: Path) -> None:
     table = pa.table({"url": ADDRESSES[:30], "alt": ['a, "b"\n'] * 30})
     path = tmp_path / name
@@ -160,7 +162,7 @@ def test_every_kind_of_list_gives_the_same_addresses(name: str, options: Options
         pq.write_table(table.slice(5), path / "b.parquet")
     else:
         delimiter = "\t" if name.endswith("tsv") else ","
-        with pa.output_stream(str(path), compression="gzip" if name.endswith("gz") else None) as file:
+        with pa.output_stream(str(path), compression="gzip" if name.lower().endswith("gz") else None) as file:
             pyarrow.csv.write_csv(table, file, pyarrow.csv.WriteOptions(delimiter=delimiter))
     fetch(options(name, columns=columns), log)
     shards = sorted((tmp_path / "out").glob("*.parquet"))
