@@ -92,7 +92,8 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Fetch the pictures of a list with robots.txt, opt-outs and licenses, into shards like img2dataset's."""
         if ray is None and processes != 1:
-            parallel_map.process_context(PRELOADED)  # it imports what its processes need while this one imports, too
+            # Another process loads what all processes of the fetch need, while this one loads its own modules.
+            parallel_map.process_context(PRELOADED)
         from mtf.crawl import recorded_web
         from mtf.fetch import fetching, options, target, url_list
 

@@ -1,6 +1,7 @@
-"""Work of the processes of `mtf fetch`, as the process describes it that hands out the shards.
+"""Work of the processes of `mtf fetch`.
 
-That one sends no request, and starts without the HTTP client and all that reads pages and pictures.
+The process that hands out the shards sends no request. So it loads this description of the work, but not the HTTP
+client, nor what reads pages and pictures.
 """
 
 from __future__ import annotations
